@@ -7,7 +7,7 @@ use crate::channel::{Channels, Outcome, backoff};
 use crate::duration::after;
 use crate::history::History;
 use crate::notice::{Explanation, Notice};
-use crate::notify::{NotifyConfig, NotifyState};
+use crate::notify::{Delivery, NotifyConfig, NotifyState};
 
 /// After this many failures in a row a delivery is given up: about two days.
 pub const MAX_ATTEMPTS: u32 = 200;
@@ -21,40 +21,74 @@ pub struct Round {
     pub failures: Vec<(String, String)>,
 }
 
-/// Decides, sends and writes down. `jitter`, between 0 and 1, spreads repeated attempts; `explain` looks up what is
-/// known about an alert.
-///
-/// The caller stores `state` and `history` afterwards. When it cannot, the next round sends the same again, with the
-/// same idempotency keys.
-pub fn dispatch(
-    state: &mut NotifyState,
-    history: &mut History,
-    channels: &Channels,
-    config: &NotifyConfig,
-    now: Timestamp,
-    jitter: f64,
-    explain: impl Fn(&Alert) -> Explanation,
-) -> Round {
-    let deliveries = state.decide(config, now);
-    let explain = |alert: &Alert| {
-        let mut explanation = explain(alert);
-        let owner = || config.owner_of(&alert.labels).map(str::to_owned);
-        explanation.owner = explanation.owner.or_else(owner);
-        explanation
-    };
-    let notices: Vec<Notice> = deliveries
-        .iter()
-        .map(|delivery| Notice::new(delivery, now, explain))
-        .collect();
-    let addressed: Vec<(&str, &Notice)> = deliveries
-        .iter()
-        .map(|delivery| delivery.channel.as_str())
-        .zip(&notices)
-        .collect();
-    let outcomes = channels.deliver(&addressed, now);
-    let mut round = Round::default();
-    for ((delivery, notice), outcome) in deliveries.iter().zip(&notices).zip(outcomes) {
-        history.record_notice(&delivery.channel, notice, &outcome, now);
+/// What one round of notices needs besides the state.
+#[derive(Clone, Copy, Debug)]
+pub struct Dispatch<'d> {
+    /// Where notices go.
+    pub channels: &'d Channels,
+    /// Who is notified of what.
+    pub config: &'d NotifyConfig,
+    /// The current time.
+    pub now: Timestamp,
+    /// Between 0 and 1; spreads repeated attempts.
+    pub jitter: f64,
+}
+
+impl Dispatch<'_> {
+    /// Decides, sends and writes down. `explain` looks up what is known about an alert; `done` is called whenever a channel is
+    /// done while others are not: a caller that is killed meanwhile should have stored what was sent.
+    ///
+    /// The caller stores `state` and `history` afterwards. When it cannot, the next round sends the same again, with the
+    /// same idempotency keys.
+    pub fn run(
+        &self,
+        state: &mut NotifyState,
+        history: &mut History,
+        explain: impl Fn(&Alert) -> Explanation,
+        mut done: impl FnMut(&NotifyState, &History),
+    ) -> Round {
+        state.reconsider(|channel| self.channels.mark(channel));
+        let deliveries = state.decide(self.config, self.now);
+        let explain = |alert: &Alert| {
+            let mut explanation = explain(alert);
+            let owner = || self.config.owner_of(&alert.labels).map(str::to_owned);
+            explanation.owner = explanation.owner.or_else(owner);
+            explanation
+        };
+        let notices: Vec<Notice> = deliveries
+            .iter()
+            .map(|delivery| Notice::new(delivery, self.now, explain))
+            .collect();
+        let addressed: Vec<(&str, &Notice)> = deliveries
+            .iter()
+            .map(|delivery| delivery.channel.as_str())
+            .zip(&notices)
+            .collect();
+        let mut round = Round::default();
+        self.channels
+            .deliver_each(&addressed, self.now, |waiting, outcomes| {
+                for (index, outcome) in outcomes {
+                    let (delivery, notice) = (&deliveries[index], &notices[index]);
+                    history.record_notice(&delivery.channel, notice, &outcome, self.now);
+                    self.write_down(state, delivery, &outcome, &mut round);
+                }
+                if waiting > 0 {
+                    done(state, history);
+                }
+            });
+        history.prune(self.now);
+        round
+    }
+
+    /// What became of a delivery.
+    fn write_down(
+        &self,
+        state: &mut NotifyState,
+        delivery: &Delivery,
+        outcome: &Outcome,
+        round: &mut Round,
+    ) {
+        let now = self.now;
         if let Some(error) = outcome.error() {
             round
                 .failures
@@ -65,20 +99,21 @@ pub fn dispatch(
                 round.delivered += 1;
                 state.confirm(delivery, now);
             }
-            Outcome::Refused { .. } => state.refuse(delivery, now),
+            Outcome::Refused { .. } => {
+                let mark = self.channels.mark(&delivery.channel);
+                state.refuse(delivery, mark, now);
+            }
             Outcome::Retry { after: asked, .. } => {
                 let attempts = state.postpone(delivery, now);
-                if let Some(asked) = asked {
+                if let Some(asked) = *asked {
                     state.hold(&delivery.channel, after(now, asked));
                 }
                 if attempts >= MAX_ATTEMPTS {
-                    state.refuse(delivery, now);
+                    state.refuse(delivery, self.channels.mark(&delivery.channel), now);
                 } else {
-                    state.wait_until(delivery, after(now, backoff(attempts, asked, jitter)));
+                    state.wait_until(delivery, after(now, backoff(attempts, *asked, self.jitter)));
                 }
             }
         }
     }
-    history.prune(now);
-    round
 }

@@ -18,7 +18,7 @@
 //!   escalation, silences, a budget.
 //! - A [`notice::Notice`] explains itself: value, threshold, evidence, the comparison with the control group, the
 //!   runbook. [`render`] turns it into what each service takes; [`channel`] sends it.
-//! - [`dispatch::dispatch`] ties the last three together, [`history::History`] keeps what happened, and a
+//! - [`dispatch::Dispatch`] ties the last three together, [`history::History`] keeps what happened, and a
 //!   [`store::AlertStore`] is all that is stored between two runs.
 //! - [`config`] reads all of it from `dragline.toml`; [`testing`] runs tests of rules.
 //! - [`backtest`], [`replay`] and [`export`] answer "what would this rule have done?", "which notices would have been
@@ -26,7 +26,7 @@
 //!
 //! ```
 //! use dragline_alerting::channel::Channels;
-//! use dragline_alerting::dispatch::dispatch;
+//! use dragline_alerting::dispatch::Dispatch;
 //! use dragline_alerting::history::History;
 //! use dragline_alerting::notice::Explanation;
 //! use dragline_alerting::notify::{NotifyConfig, NotifyState};
@@ -60,10 +60,11 @@
 //!     command: Some("dragline report logs --since 1h".into()),
 //!     ..Explanation::default()
 //! };
-//! let round = dispatch(&mut notices, &mut history, &channels, &config, minute(20), 0.5, explain);
+//! let dispatch = |minutes| Dispatch { channels: &channels, config: &config, now: minute(minutes), jitter: 0.5 };
+//! let round = dispatch(20).run(&mut notices, &mut history, explain, |_, _| {});
 //! assert_eq!(round.delivered, 1);
 //! // What was sent is not sent again.
-//! let round = dispatch(&mut notices, &mut history, &channels, &config, minute(21), 0.5, explain);
+//! let round = dispatch(21).run(&mut notices, &mut history, explain, |_, _| {});
 //! assert_eq!(round.delivered, 0);
 //! ```
 

@@ -52,6 +52,9 @@ pub struct Observation {
     /// The usual value, for conditions on the change against it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
+    /// Since when the value is what it is, where that is known: a check fails since the first of several results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 impl Observation {
@@ -107,6 +110,7 @@ impl Observation {
             value,
             count: 1,
             expected: None,
+            since: None,
         }
     }
 }

@@ -144,6 +144,7 @@ impl Test {
                         value: Some(value),
                         count: 1,
                         expected: None,
+                        since: None,
                     });
                 }
                 time = after(time, self.interval);

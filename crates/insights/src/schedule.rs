@@ -25,6 +25,10 @@ pub(crate) const LONGEST_LAPSE: i64 = 100 * DAY;
 const MOST_DAYS: i64 = 3660;
 /// After this number of days with starts at a new time only, a slot has moved there.
 const MOVED_DAYS: usize = 3;
+/// The longest pause between the runs of two days of which nothing is known yet.
+const LONGEST_NIGHT: i64 = 16 * HOUR;
+/// A run that did not start this long after its usual time is missed at the earliest: clocks change by an hour.
+const LEAST_GRACE: i64 = 75 * MINUTE;
 /// Minimum delay to count as late.
 const LATE: i64 = 45 * MINUTE;
 
@@ -71,8 +75,12 @@ pub(crate) struct Deadline {
 
 /// What the starts of a scraper teach about the next ones.
 pub(crate) struct Schedule {
+    /// In order of time.
+    starts: Vec<i64>,
     slots: Vec<Slot>,
     interval: Option<i64>,
+    /// A pause that may be the nights of a scraper whose days are not known yet.
+    night: i64,
 }
 
 impl Schedule {
@@ -81,7 +89,13 @@ impl Schedule {
         starts.sort_unstable();
         let slots = slots(&starts);
         let interval = usual_interval(&starts, least_interval(&slots));
-        Self { slots, interval }
+        let night = night(&starts);
+        Self {
+            starts,
+            slots,
+            interval,
+            night,
+        }
     }
 
     /// Whether runs ever kept a time of day or an interval.
@@ -100,6 +114,22 @@ impl Schedule {
         self.after(moment, |_, _| 0)
     }
 
+    /// How much later than the slots runs start since the clocks of their zone were changed: an hour, or nothing.
+    fn shift_at(&self, now: i64) -> i64 {
+        let end = self.starts.partition_point(|start| *start <= now);
+        // Without the last hours of the day before, which kept the old time.
+        let first = self
+            .starts
+            .partition_point(|start| *start <= now - DAY + 2 * HOUR);
+        let recent = &self.starts[first.min(end)..end];
+        clock_change(
+            &self.slots,
+            now.div_euclid(DAY),
+            recent,
+            recent.last().copied(),
+        )
+    }
+
     fn after(&self, from: i64, early: impl Fn(&Slot, i64) -> i64) -> Option<Deadline> {
         let today = from.div_euclid(DAY);
         let own = self
@@ -107,18 +137,19 @@ impl Schedule {
             .iter()
             .filter(|slot| slot.moved.is_none_or(|moved| moved > today));
         let interval = DAY / (own.count() as i64).max(1);
+        let shift = self.shift_at(from);
         // A slot that is kept on one day of the week is due within eight days.
         let by_slot = (today - 1..=today + 8).flat_map(|day| {
             let due = self.slots.iter().filter(move |slot| slot.is_due(day));
-            due.map(move |slot| (day * DAY + slot.time, slot))
+            due.map(move |slot| (day * DAY + slot.time + shift, slot))
         });
         let after = by_slot.filter(|(at, slot)| at - early(slot, interval) > from);
         if let Some((due, slot)) = after.min_by_key(|(at, _)| *at) {
-            let missed = due + slot.limit(interval).max(HOUR);
+            let missed = due + slot.limit(interval).max(LEAST_GRACE);
             return Some(Deadline { due, missed });
         }
         let due = from + self.interval?;
-        let missed = due + interval_limit(self.interval?);
+        let missed = due + interval_limit(self.interval?).max(self.night);
         Some(Deadline { due, missed })
     }
 }
@@ -142,6 +173,41 @@ struct Due {
     began: Option<i64>,
     interval: i64,
     is_late: bool,
+}
+
+/// The shift of a scraper that runs several times a day by a zone with summer time: an hour, if recent starts keep the slots
+/// of a day better with it than without it. If the `last` start keeps none without it, the shift is new.
+fn clock_change(slots: &[Slot], day: i64, recent: &[i64], last: Option<i64>) -> i64 {
+    let known: Vec<&Slot> = slots.iter().filter(|slot| slot.is_known(day)).collect();
+    let interval = DAY / (known.len() as i64).max(1);
+    let is_kept = |start: i64| {
+        let mut known = known.iter();
+        known.any(|slot| slot.is_near(start, interval))
+    };
+    let kept = |shift: i64| {
+        let starts = recent.iter().filter(|start| is_kept(**start - shift));
+        starts.count()
+    };
+    let new = last.filter(|last| !is_kept(*last));
+    let shifts = [-HOUR, HOUR].into_iter();
+    let shifts = shifts.filter(|shift| new.is_none_or(|last| is_kept(last - shift)));
+    let best = shifts.map(|shift| (kept(shift), shift)).max();
+    best.filter(|(count, _)| new.is_some() || *count > kept(0))
+        .map_or(0, |(_, shift)| shift)
+}
+
+/// The longest pause of less than a day, while too few days are known to tell nights from failures. On the first day it is as
+/// long as a night may be.
+fn night(starts: &[i64]) -> i64 {
+    let span = starts.first().zip(starts.last());
+    match span.map_or(0, |(first, last)| last - first) {
+        span if span < DAY => LONGEST_NIGHT,
+        span if span < LEAST_DAYS as i64 * DAY => {
+            let pauses = starts.windows(2).map(|pair| pair[1] - pair[0]);
+            pauses.filter(|pause| *pause < DAY).max().unwrap_or(0)
+        }
+        _ => 0,
+    }
 }
 
 /// With slots that are not kept every day, only an interval of more than a day is a schedule.
@@ -225,6 +291,21 @@ impl Cluster {
 }
 
 impl Slot {
+    /// Whether it had been kept for long enough before a day, and runs had not moved to another time.
+    fn is_known(&self, day: i64) -> bool {
+        let is_learned = self
+            .days
+            .get(LEAST_DAYS - 1)
+            .is_some_and(|last| *last < day);
+        is_learned && self.moved.is_none_or(|moved| moved > day)
+    }
+
+    /// Whether a time is nearly its time of day.
+    fn is_near(&self, at: i64, interval: i64) -> bool {
+        let off = (at - self.time).rem_euclid(DAY);
+        off.min(DAY - off) <= self.early(interval).min(APART / 2)
+    }
+
     /// How much earlier than usual a run may start.
     fn early(&self, interval: i64) -> i64 {
         APART
@@ -304,8 +385,11 @@ fn by_slots(slots: &[Slot], starts: &[i64], end: i64) -> Vec<Due> {
     let last = last.unwrap_or(-1);
     let first = first.copied().unwrap_or(0).max(last - MOST_DAYS);
     for day in first..=last {
+        let of_day = starts.partition_point(|start| *start < day * DAY)
+            ..starts.partition_point(|start| *start < (day + 1) * DAY);
+        let shift = clock_change(slots, day, &starts[of_day], None);
         let due = slots.iter().filter(|slot| slot.is_due(day));
-        expected.extend(due.map(|slot| (day * DAY + slot.time, slot)));
+        expected.extend(due.map(|slot| (day * DAY + slot.time + shift, slot)));
     }
     expected.sort_by_key(|(at, _)| *at);
     let mut found = Vec::new();
@@ -319,7 +403,7 @@ fn by_slots(slots: &[Slot], starts: &[i64], end: i64) -> Vec<Due> {
         let limit = slot.limit(interval);
         let is_late = began.is_some_and(|began| began - at > limit);
         // A run that may still start is not missed.
-        if began.is_some() || end - at > limit.max(HOUR) {
+        if began.is_some() || end - at > limit.max(LEAST_GRACE) {
             found.push(Due {
                 at: *at,
                 began,
@@ -485,6 +569,57 @@ mod tests {
         starts[30] = 29 * DAY + 23 * HOUR;
         let next = Schedule::learn(&starts).after_start(starts[30]).unwrap();
         assert_eq!(next.due, 30 * DAY + 6 * HOUR);
+    }
+
+    #[test]
+    fn the_clocks_of_a_zone_move_all_runs_of_working_hours() {
+        // From 08:00 to 18:00 in a zone that is an hour ahead, from the 30th day on two hours (or none).
+        for (every, change) in [(2, -1), (2, 1), (1, -1), (1, 1)] {
+            let start = |day: i64, hour: i64| {
+                let change = if day < 30 { 0 } else { change };
+                day * DAY + (hour - 1 + change) * HOUR + (day * 7 + hour) % 5 * MINUTE
+            };
+            let starts: Vec<i64> = (0..60)
+                .flat_map(|day| (8..=18).step_by(every).map(move |hour| start(day, hour)))
+                .collect();
+            assert_eq!(lapses(&starts, &[], 60 * DAY), [], "{every} {change}");
+            for (nth, pair) in starts
+                .windows(2)
+                .enumerate()
+                .filter(|(_, pair)| pair[0] > 20 * DAY)
+            {
+                let schedule = Schedule::learn(&starts[..=nth]);
+                if let Some(next) = schedule.after_start(pair[0]) {
+                    let hour = (pair[1] - 30 * DAY) / HOUR;
+                    assert!(
+                        next.missed > pair[1],
+                        "{every} {change}: {hour} h: {next:?}"
+                    );
+                }
+            }
+            // Who stops in the middle of the first days is missed all the same.
+            let last = starts.partition_point(|at| *at < 31 * DAY + 11 * HOUR);
+            let schedule = Schedule::learn(&starts[..last]);
+            let next = schedule.after_start(starts[last - 1]).unwrap();
+            assert!(
+                next.missed < 31 * DAY + 14 * HOUR,
+                "{every} {change} {next:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pause_in_the_first_nights_is_no_miss() {
+        let start = |day: i64, hour: i64| day * DAY + hour * HOUR;
+        let starts: Vec<i64> = (0..8)
+            .flat_map(|day| (7..=17).map(move |hour| start(day, hour)))
+            .collect();
+        for (nth, pair) in starts.windows(2).enumerate() {
+            let Some(next) = Schedule::learn(&starts[..=nth]).after_start(pair[0]) else {
+                continue;
+            };
+            assert!(next.missed > pair[1], "{nth}: {next:?}");
+        }
     }
 
     #[test]

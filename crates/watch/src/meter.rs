@@ -15,6 +15,9 @@ const RANKS: [f64; 17] = [
     0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.96, 0.98, 0.99, 0.995, 1.0,
 ];
 
+/// Number of intervals after which a series that is missing ends its alert, and a few more.
+const UNTIL_MISSED: i64 = 8;
+
 /// Samples of a gauge in one interval.
 const READINGS: i64 = 6;
 
@@ -140,7 +143,8 @@ impl Meter {
                         .labels
                         .get("scraper_id")
                         .and_then(|scraper| ends_of.get(scraper));
-                    self.end_gauge(&track.labels, own.map_or(&[], Vec::as_slice), &mut put);
+                    let own = own.map_or(&[][..], Vec::as_slice);
+                    self.end_gauge(&track.labels, own, window, &mut put);
                 }
                 Cells::Histogram(cells) => {
                     // Where nothing is measured, nothing is slow: the series is missing, not unknown.
@@ -211,11 +215,13 @@ impl Meter {
         }
     }
 
-    /// The queue of a run that has ended does not exist any more: its series is missing, not unknown.
+    /// The queue of a run that has ended does not exist any more: its series is missing, not unknown. That is said after the
+    /// end, and again once no window contains its last value.
     fn end_gauge(
         &self,
         labels: &Labels,
         ends: &[&(Labels, Timestamp)],
+        window: Duration,
         put: &mut impl FnMut(Timestamp, Option<f64>),
     ) {
         // A gauge without a site is that of all sites.
@@ -223,8 +229,10 @@ impl Meter {
             let site = labels.get("site");
             site.is_none() || site == of.get("site")
         });
+        let tail = self.tail(window);
         for (_, end) in own {
-            (1..=3).for_each(|nth| put(end.plus_micros(nth * self.width), None));
+            let marks = (1..=3).chain(tail..=tail + UNTIL_MISSED);
+            marks.for_each(|nth| put(end.plus_micros(nth * self.width), None));
         }
     }
 

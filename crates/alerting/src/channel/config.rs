@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use super::{MaybeSecret, SecretRef, TIMEOUT};
+use crate::labels::hexadecimal;
 use crate::{duration, suggest};
 
 /// One channel.
@@ -128,6 +130,38 @@ pub enum SmtpTls {
     Tls,
     /// Not at all: for a relay on the same machine.
     None,
+}
+
+/// For each channel of the TOML, what tells that it was configured anew: see [`Channels::mark`](super::Channels::mark).
+pub(super) fn marks(text: &str) -> BTreeMap<String, String> {
+    let all = toml::from_str::<Table>(text).ok();
+    let channels = all.and_then(|mut all| match all.remove("channels") {
+        Some(Value::Table(channels)) => Some(channels),
+        _ => None,
+    });
+    let mark = |(name, settings): (String, Value)| {
+        let mut hash = Sha256::new();
+        hash.update(settings.to_string());
+        for file in settings.as_table().into_iter().flat_map(secret_files) {
+            let changed = std::fs::metadata(file).and_then(|about| about.modified());
+            hash.update(format!("{:?}", changed.ok()));
+        }
+        (name, hexadecimal(&hash.finalize()[..8]))
+    };
+    channels.into_iter().flatten().map(mark).collect()
+}
+
+/// The files of the secrets in a table and the tables within.
+fn secret_files(table: &Table) -> Vec<&str> {
+    let mut files = Vec::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => files.extend(secret_files(inner)),
+            Value::String(file) if key == "file" => files.push(file.as_str()),
+            _ => {}
+        }
+    }
+    files
 }
 
 fn telegram_api() -> String {

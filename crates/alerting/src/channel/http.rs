@@ -202,7 +202,7 @@ impl HttpChannel {
                 .header("X-Dragline-Signature", sign(key, &seconds, &body));
         }
         match request.send(&body) {
-            Ok(answer) => self.judge(answer),
+            Ok(answer) => self.judge(answer, now),
             Err(error) => self.judge_error(&error),
         }
     }
@@ -226,13 +226,12 @@ impl HttpChannel {
         }
     }
 
-    fn judge(&self, mut answer: ureq::http::Response<ureq::Body>) -> Outcome {
+    fn judge(&self, mut answer: ureq::http::Response<ureq::Body>, now: Timestamp) -> Outcome {
         let status = answer.status().as_u16();
-        let header = answer
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let headers = answer.headers();
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let asked = header("retry-after");
+        let asked = asked.and_then(|asked| outcome::retry_after(asked, header("date"), now));
         let body = answer
             .body_mut()
             .with_config()
@@ -241,10 +240,7 @@ impl HttpChannel {
             .read_to_string();
         // Before anything is cut: half a secret would not be recognised.
         let body = scrub(&body.unwrap_or_default(), &self.secrets());
-        match (
-            outcome::of_answer(status, header.as_deref(), &body),
-            &self.kind,
-        ) {
+        match (outcome::of_answer(status, asked, &body), &self.kind) {
             (Outcome::Delivered, Kind::Slack { .. }) if body.trim() != "ok" => Outcome::Refused {
                 error: format!(
                     "Slack answered {status} without \"ok\": {}",

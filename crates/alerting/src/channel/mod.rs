@@ -14,6 +14,7 @@ mod smtp;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use dragline_schema::Timestamp;
@@ -148,6 +149,8 @@ pub struct Channels {
     usable: BTreeMap<String, Channel>,
     /// Why the others cannot be used: a secret that is missing, a wrong address.
     broken: BTreeMap<String, String>,
+    /// What tells that a channel was configured anew.
+    marks: BTreeMap<String, String>,
 }
 
 impl Channels {
@@ -155,7 +158,10 @@ impl Channels {
     /// error; its own notices wait until it is mended. `file` is the name for error messages.
     pub fn load(file: &str, text: &str) -> (Self, Vec<String>) {
         let (configs, mut errors) = config::load(file, text);
-        let mut channels = Self::default();
+        let mut channels = Self {
+            marks: config::marks(text),
+            ..Self::default()
+        };
         for (name, config) in configs {
             match Channel::new(&name, &config) {
                 Ok(channel) => channels.insert(channel),
@@ -189,6 +195,12 @@ impl Channels {
         self.broken.get(name).map(String::as_str)
     }
 
+    /// A text that is another one once the settings of a channel, or the file of a secret of it, were changed. It says nothing
+    /// of secrets; a changed variable of the environment does not change it.
+    pub fn mark(&self, name: &str) -> &str {
+        self.marks.get(name).map_or("", String::as_str)
+    }
+
     /// The names that are used and not defined, each with a suggestion.
     pub fn find_unknown<'n>(&self, used: impl IntoIterator<Item = &'n str>) -> Vec<String> {
         find_unknown(used, || self.names())
@@ -196,31 +208,45 @@ impl Channels {
 
     /// Sends notices to channels (by name), each channel in its own thread; the outcomes are in the same order.
     pub fn deliver(&self, notices: &[(&str, &Notice)], now: Timestamp) -> Vec<Outcome> {
+        let unsent = Outcome::retry("the channel's thread failed".to_owned());
+        let mut outcomes = vec![unsent; notices.len()];
+        self.deliver_each(notices, now, |_, of_channel| {
+            for (index, outcome) in of_channel {
+                outcomes[index] = outcome;
+            }
+        });
+        outcomes
+    }
+
+    /// Sends notices as [`Channels::deliver`] does. `done` gets the outcomes of each channel as soon as it is done, with the
+    /// places of the notices, and the number of channels that are not done yet.
+    pub fn deliver_each(
+        &self,
+        notices: &[(&str, &Notice)],
+        now: Timestamp,
+        mut done: impl FnMut(usize, Vec<(usize, Outcome)>),
+    ) {
         let mut by_channel: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, (channel, _)) in notices.iter().enumerate() {
             by_channel.entry(channel).or_default().push(index);
         }
-        let mut outcomes: Vec<Option<Outcome>> = vec![None; notices.len()];
+        let mut waiting = by_channel.len();
+        let (finished, results) = mpsc::channel();
         std::thread::scope(|scope| {
-            let threads: Vec<_> = by_channel
-                .iter()
-                .map(|(channel, indices)| {
-                    scope.spawn(move || self.deliver_in_order(channel, indices, notices, now))
-                })
-                .collect();
-            for sent in threads
-                .into_iter()
-                .filter_map(|thread| thread.join().ok())
-                .flatten()
-            {
-                outcomes[sent.0] = Some(sent.1);
+            for (channel, indices) in &by_channel {
+                let finished = finished.clone();
+                scope.spawn(move || {
+                    let outcomes = self.deliver_in_order(channel, indices, notices, now);
+                    // Who does not listen any more has failed itself.
+                    let _ = finished.send(outcomes);
+                });
+            }
+            drop(finished);
+            for outcomes in results {
+                waiting -= 1;
+                done(waiting, outcomes);
             }
         });
-        let unsent = || Outcome::retry("the channel's thread failed".to_owned());
-        outcomes
-            .into_iter()
-            .map(|outcome| outcome.unwrap_or_else(unsent))
-            .collect()
     }
 
     /// The notices of one channel. Once one has to wait, the later ones wait behind it.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use dragline_schema::Timestamp;
+
 /// What became of a delivery.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -58,8 +60,31 @@ pub fn backoff(attempt: u32, after: Option<Duration>, jitter: f64) -> Duration {
     })
 }
 
-/// The outcome of an answer by HTTP. `retry_after` is the header, `body` the beginning of the answer.
-pub(super) fn of_answer(status: u16, retry_after: Option<&str>, body: &str) -> Outcome {
+/// The seconds of a `Retry-After`, which is a number or a date (RFC 9110, 10.2.3). A date counts from that of the answer:
+/// clocks differ.
+pub(super) fn retry_after(header: &str, answered: Option<&str>, now: Timestamp) -> Option<f64> {
+    let header = header.trim();
+    let date = |text: &str| {
+        jiff::fmt::rfc2822::parse(text.trim())
+            .ok()
+            .map(|at| at.timestamp())
+    };
+    let number = header.parse::<f64>().ok();
+    number.or_else(|| {
+        let answered = answered
+            .and_then(date)
+            .or_else(|| jiff::Timestamp::from_microsecond(now.as_micros()).ok())?;
+        Some(
+            (date(header)? - answered)
+                .total(jiff::Unit::Second)
+                .ok()?
+                .max(0.0),
+        )
+    })
+}
+
+/// The outcome of an answer by HTTP. `retry_after` is the header in seconds, `body` the beginning of the answer.
+pub(super) fn of_answer(status: u16, retry_after: Option<f64>, body: &str) -> Outcome {
     let error = || {
         let said = crate::render::cut(body.trim(), 200);
         let said = if said.is_empty() {
@@ -95,16 +120,14 @@ pub(super) fn of_answer(status: u16, retry_after: Option<&str>, body: &str) -> O
 
 /// How long a service wants to be left alone: the header in seconds, or the field of its JSON (Discord's is a float,
 /// Telegram's is in `parameters`).
-fn wait_of(header: Option<&str>, body: &str) -> Option<Duration> {
+fn wait_of(header: Option<f64>, body: &str) -> Option<Duration> {
     let from_json = || {
         let json: serde_json::Value = serde_json::from_str(body).ok()?;
         json.get("retry_after")
             .or_else(|| json.get("parameters")?.get("retry_after"))?
             .as_f64()
     };
-    let seconds = header
-        .and_then(|header| header.trim().parse::<f64>().ok())
-        .or_else(from_json)?;
+    let seconds = header.or_else(from_json)?;
     (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(86_400.0)))
 }
 
@@ -113,6 +136,8 @@ mod tests {
     use super::*;
 
     fn wait(status: u16, header: Option<&str>, body: &str) -> Option<Duration> {
+        let date = Some("Fri, 31 Dec 2027 23:58:59 GMT");
+        let header = header.and_then(|text| retry_after(text, date, Timestamp::from_seconds(0)));
         match of_answer(status, header, body) {
             Outcome::Retry { after, .. } => after,
             other => panic!("{other:?}"),
@@ -145,10 +170,21 @@ mod tests {
                 "{body}"
             );
         }
+        let minute = Some(Duration::from_mins(1));
         assert_eq!(
             wait(429, Some("Fri, 31 Dec 2027 23:59:59 GMT"), "not json"),
-            None
+            minute
         );
+        let now = Timestamp::parse("2027-12-31T23:59:29Z").unwrap();
+        assert_eq!(
+            retry_after("Fri, 31 Dec 2027 23:59:59 GMT", None, now),
+            Some(30.0)
+        );
+        assert_eq!(
+            retry_after("Fri, 31 Dec 2027 23:59:00 GMT", None, now),
+            Some(0.0)
+        );
+        assert_eq!(wait(429, Some("tomorrow"), "not json"), None);
         assert_eq!(wait(503, Some("-5"), ""), None);
     }
 

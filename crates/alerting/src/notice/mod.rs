@@ -185,8 +185,7 @@ fn title_of(delivery: &Delivery, first: Option<&NoticeAlert>) -> String {
     };
     let ended = match ended {
         0 => String::new(),
-        1 => "; another one ended".to_owned(),
-        ended => format!("; {ended} others ended"),
+        ended => format!("; {ended} {} ended", plural(ended, "alert")),
     };
     format!("{}{more}{ended}", first.summary)
 }

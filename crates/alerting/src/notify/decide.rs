@@ -19,7 +19,7 @@ use crate::state::KEEP_RESOLVED;
 const DIGEST_ALERTS: usize = 50;
 
 /// How long a channel that refused an alert is left alone with it: somebody has to mend the channel.
-const REFUSED_FOR: Duration = Duration::from_hours(1);
+pub(super) const REFUSED_FOR: Duration = Duration::from_hours(1);
 
 /// How long after the end of an alert a channel that refused it is still tried.
 const REFUSED_LONGEST: Duration = Duration::from_hours(24);
@@ -101,7 +101,9 @@ impl NotifyState {
             let told = row.notified.get(key);
             let is_refused = told.is_some_and(|told| told.is_refused);
             (is_refused && is_still_sent(member, now))
-                || self.news_of(config, row, key, member, now).is_some()
+                || self
+                    .news_of(config, (row_key, row), key, member, now)
+                    .is_some()
         };
         let is_over = |member: &Member| {
             member
@@ -143,7 +145,10 @@ impl NotifyState {
             .filter_map(|key| Some((key, self.members.get(key)?)));
         let news: Vec<(News, &Member)> = members
             .filter_map(|(key, member)| {
-                Some((self.news_of(config, row, key, member, now)?, member))
+                Some((
+                    self.news_of(config, (row_key, row), key, member, now)?,
+                    member,
+                ))
             })
             .collect();
         let changes: Vec<&(News, &Member)> = news
@@ -194,7 +199,7 @@ impl NotifyState {
     fn news_of(
         &self,
         config: &NotifyConfig,
-        row: &Row,
+        (row_key, row): (&RowKey, &Row),
         key: &EpisodeKey,
         member: &Member,
         now: Timestamp,
@@ -230,12 +235,32 @@ impl NotifyState {
                 let held = self.is_muted(config, member, now) || is_cooling(row, member, now);
                 (!held).then_some(News::New)
             }
+            // Others were notified while it fired: the channel is a new one, which needs not hear of the end.
+            (None, Some(_)) if self.is_new_to(row_key, row, key) => None,
             // It ended before the channel was notified: a short episode, or one of a time when the watch was down.
             (None, Some(ended)) => {
                 let held = self.is_muted(config, member, ended) || is_cooling(row, member, ended);
                 (!held).then_some(News::Past)
             }
         }
+    }
+
+    /// Whether another channel was notified of an episode, and nothing kept this one from it.
+    fn is_new_to(&self, row_key: &RowKey, row: &Row, key: &EpisodeKey) -> bool {
+        let group = RowKey {
+            group: row_key.group.clone(),
+            channel: String::new(),
+        };
+        let mut others = self
+            .rows
+            .range(group..)
+            .take_while(|(other, _)| other.group == row_key.group);
+        let is_told = |(other, row): (&RowKey, &Row)| {
+            let told = row.notified.get(key);
+            other.channel != row_key.channel && told.is_some_and(|told| !told.is_refused)
+        };
+        let is_kept = row.attempts > 0 || self.held.contains_key(&row_key.channel);
+        !is_kept && others.any(is_told)
     }
 
     /// The alerts that fire and are not sent at `now`, because of a silence or another alert.

@@ -3,8 +3,8 @@
 //! [`NotifyState::record`] takes the changes of the watch, [`NotifyState::decide`] says what is to be sent now, and
 //! the caller reports for each [`Delivery`] what became of it: [`NotifyState::confirm`] after success,
 //! [`NotifyState::postpone`] when it is to be tried again, [`NotifyState::refuse`] when the channel does not take
-//! it as it is configured. What was sent is only written down after success. So a crash in between sends a notice twice and never loses
-//! one; both have the same idempotency key.
+//! it as it is configured. What was sent is only written down after success. So a crash in between sends a notice
+//! twice and never loses one; both have the same idempotency key.
 
 mod budget;
 mod config;
@@ -25,7 +25,7 @@ pub use silence::{Day, Inhibition, Silence, Weekly, Zone};
 
 use crate::Labels;
 use crate::alert::{Alert, AlertId, pairs};
-use crate::duration::elapsed;
+use crate::duration::{after, elapsed};
 use crate::labels::hexadecimal;
 use crate::watch::Change;
 
@@ -200,6 +200,9 @@ pub struct NotifyState {
     /// The channels whose service wants to be left alone, and until when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     held: BTreeMap<String, Timestamp>,
+    /// The channels that refused something, with what tells that they were configured anew.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    refusing: BTreeMap<String, String>,
     /// Silences that were set by command, in addition to those of the configuration.
     #[serde(default)]
     pub silences: Vec<Silence>,
@@ -284,29 +287,39 @@ impl NotifyState {
 
     /// The number of alerts that the budget put off, which wait for a digest.
     pub fn waiting(&self) -> usize {
-        self.digests
+        let alerts = self
+            .digests
             .values()
-            .map(|digest| digest.alerts.len())
-            .sum()
+            .flat_map(|digest| digest.alerts.keys());
+        alerts.collect::<BTreeSet<_>>().len()
     }
 
-    /// The channels that have not taken all of what they were sent: it is tried again later.
-    pub fn undelivered(&self, config: &NotifyConfig, now: Timestamp) -> BTreeSet<&str> {
+    /// The channels that have not taken all of what they were sent, and when it is tried again.
+    pub fn undelivered(&self, config: &NotifyConfig, now: Timestamp) -> BTreeMap<&str, Timestamp> {
         let named = self.named_channels(config);
-        let is_waiting = |(key, told): (&EpisodeKey, &Notified)| {
-            let member = self.members.get(key);
-            told.is_refused && member.is_some_and(|member| decide::is_still_sent(member, now))
+        let refused = |(key, told): (&EpisodeKey, &Notified)| {
+            let member = self.members.get(key).filter(|_| told.is_refused)?;
+            decide::is_still_sent(member, now).then(|| after(told.at, decide::REFUSED_FOR))
         };
-        let rows = self
-            .rows
-            .iter()
-            .filter(|(_, row)| row.attempts > 0 || row.notified.iter().any(is_waiting))
-            .map(|(key, _)| key.channel.as_str());
-        let digests = self.digests.iter();
-        let digests = digests.filter(|(_, digesting)| digesting.attempts > 0);
-        let digests = digests.map(|(channel, _)| channel.as_str());
-        let all = rows.chain(digests);
-        all.filter(|channel| named.contains(channel)).collect()
+        let rows = self.rows.iter().flat_map(|(key, row)| {
+            let postponed = row.not_before.filter(|_| row.attempts > 0);
+            let refused = row.notified.iter().filter_map(refused).min();
+            let next = postponed.into_iter().chain(refused);
+            next.map(|next| (key.channel.as_str(), next))
+        });
+        let digests = self.digests.iter().filter_map(|(channel, digesting)| {
+            let next = digesting.not_before.filter(|_| digesting.attempts > 0)?;
+            Some((channel.as_str(), next))
+        });
+        let mut all = BTreeMap::new();
+        for (channel, next) in rows
+            .chain(digests)
+            .filter(|(channel, _)| named.contains(channel))
+        {
+            let held = all.entry(channel).or_insert(next);
+            *held = next.min(*held);
+        }
+        all
     }
 
     /// The channels that the configuration or a rule names.
@@ -332,11 +345,29 @@ impl NotifyState {
         self.settle(now);
     }
 
-    /// The channel does not take this delivery as it is configured. It is tried again each hour, for a day after the end of
-    /// its alerts: somebody may mend the channel.
-    pub fn refuse(&mut self, delivery: &Delivery, now: Timestamp) {
+    /// The channel does not take this delivery as it is configured, which `mark` stands for. It is tried again each hour, for a
+    /// day after the end of its alerts: somebody may mend the channel.
+    pub fn refuse(&mut self, delivery: &Delivery, mark: &str, now: Timestamp) {
         self.write_down(delivery, now, true);
+        self.refusing
+            .insert(delivery.channel.clone(), mark.to_owned());
         self.settle(now);
+    }
+
+    /// Tries what a channel refused again at once if it was configured anew: if its mark is another one.
+    pub fn reconsider<'m>(&mut self, mark: impl Fn(&str) -> &'m str) {
+        let long_ago = Timestamp::from_seconds(0);
+        let rows = &mut self.rows;
+        self.refusing.retain(|channel, known| {
+            let is_same = mark(channel) == known;
+            let own = rows
+                .iter_mut()
+                .filter(|(key, _)| !is_same && key.channel == *channel);
+            let told = own.flat_map(|(_, row)| row.notified.values_mut());
+            told.filter(|told| told.is_refused)
+                .for_each(|told| told.at = long_ago);
+            is_same
+        });
     }
 
     /// The delivery failed, and is not to be tried before `until`. Returns the number of attempts so far.

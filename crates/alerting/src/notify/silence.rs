@@ -208,11 +208,13 @@ pub struct Inhibition {
 }
 
 impl Inhibition {
-    /// Whether an alert with the labels `source` mutes one with the labels `target`.
+    /// Whether an alert with the labels `source` mutes one with the labels `target`. As in Alertmanager, alerts that both match
+    /// `source` and `target` do not mute each other: nobody would hear of them.
     pub fn mutes(&self, source: &Labels, target: &Labels) -> bool {
-        source != target
-            && self.source.matches(source)
+        let is_mutual = || self.target.matches(source) && self.source.matches(target);
+        self.source.matches(source)
             && self.target.matches(target)
+            && !is_mutual()
             && self
                 .equal
                 .iter()
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn inhibition_needs_equal_labels_and_is_never_of_oneself() {
+    fn inhibition_needs_equal_labels_and_is_never_mutual() {
         let inhibition: Inhibition = toml::from_str(
             "source = { alertname = \"down\" }\ntarget = { alertname = \"*\" }\nequal = [\"site\"]",
         )
@@ -327,5 +329,7 @@ mod tests {
         assert!(inhibition.mutes(&alert("down", "a"), &alert("slow", "a")));
         assert!(!inhibition.mutes(&alert("down", "a"), &alert("slow", "b")));
         assert!(!inhibition.mutes(&alert("down", "a"), &alert("down", "a")));
+        let other = alert("down", "a").with(&Labels::from([("scraper_id", "b")]));
+        assert!(!inhibition.mutes(&alert("down", "a"), &other));
     }
 }

@@ -423,13 +423,13 @@ fn refused() -> Desk {
     let mut desk = Desk::new(plain());
     desk.record(&alert("down", "a", 0, None), minute(0));
     let first = desk.state.decide(&desk.config, minute(1)).remove(0);
-    desk.state.refuse(&first, minute(1));
+    desk.state.refuse(&first, "", minute(1));
     desk
 }
 
 fn undelivered(desk: &Desk, now: i64) -> Vec<&str> {
     let waiting = desk.state.undelivered(&desk.config, minute(now));
-    waiting.into_iter().collect()
+    waiting.into_keys().collect()
 }
 
 #[test]
@@ -457,7 +457,7 @@ fn a_channel_that_refuses_the_end_only_is_notified_of_it_later() {
     assert_eq!(desk.take(), ["0.5 mail Firing: New down/a"]);
     desk.record(&alert("down", "a", 0, Some(9)), minute(9));
     let end = desk.state.decide(&desk.config, minute(9)).remove(0);
-    desk.state.refuse(&end, minute(9));
+    desk.state.refuse(&end, "", minute(9));
     desk.run(9, 80);
     assert_eq!(desk.take(), ["69 mail Resolved: Ended down/a"]);
 }
@@ -470,7 +470,7 @@ fn a_channel_that_keeps_refusing_is_given_up_a_day_after_the_end() {
     for now in (60..3_000).step_by(30) {
         for delivery in desk.state.decide(&desk.config, minute(now)) {
             attempts += 1;
-            desk.state.refuse(&delivery, minute(now));
+            desk.state.refuse(&delivery, "", minute(now));
         }
     }
     assert_eq!(attempts, 23);
@@ -485,6 +485,30 @@ fn a_channel_that_refused_and_was_removed_is_forgotten() {
     assert_eq!(undelivered(&desk, 6), [] as [&str; 0]);
     desk.run(6, 100);
     assert_eq!(desk.take(), ["6 chat Resolved: Past down/a"]);
+}
+
+#[test]
+fn a_channel_that_was_configured_anew_is_tried_at_once() {
+    let mut desk = refused();
+    desk.state.reconsider(|_| "");
+    desk.run(1, 5);
+    assert_eq!(desk.take(), [] as [&str; 0]);
+    desk.state.reconsider(|_| "another address");
+    desk.run(5, 7);
+    assert_eq!(desk.take(), ["5 mail Firing: New down/a"]);
+    assert_eq!(undelivered(&desk, 7), [] as [&str; 0]);
+}
+
+#[test]
+fn a_channel_that_replaces_another_needs_not_hear_of_the_end() {
+    let mut desk = Desk::new(plain());
+    desk.record(&alert("down", "a", 0, None), minute(0));
+    desk.run(0, 2);
+    assert_eq!(desk.take(), ["0.5 mail Firing: New down/a"]);
+    desk.config = config("[notify]\nchannels = [\"chat\"]");
+    desk.record(&alert("down", "a", 0, Some(5)), minute(5));
+    desk.run(5, 100);
+    assert_eq!(desk.take(), ["5.5 mail Resolved: Ended down/a"]);
 }
 
 #[test]

@@ -80,6 +80,13 @@ pub enum NoDataPolicy {
     NoData,
 }
 
+impl NoDataPolicy {
+    /// Whether missing data fire an alert.
+    pub(crate) fn is_alarm(self) -> bool {
+        matches!(self, Self::Alerting | Self::NoData)
+    }
+}
+
 /// When an alert counts as flapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

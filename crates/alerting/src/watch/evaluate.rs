@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dragline_schema::Timestamp;
 
-use super::series::Measured;
+use super::series::{Measured, Sample};
 use super::{BrokenRule, Change, NO_DATA_LABEL, Watch, change};
 use crate::alert::AlertId;
 use crate::observation::{HealthStatus, Topic, finding_value};
@@ -30,6 +30,7 @@ impl Watch {
         self.remove_orphans(now, changes);
         for index in 0..self.rules.len() {
             let mut found = self.find(&self.rules[index], now);
+            self.note_ends(index, now);
             self.find_missing(&self.rules[index], now, &mut found);
             self.mark_broken(index, &found.errors, now);
             self.step(index, found, now, changes);
@@ -70,15 +71,15 @@ impl Watch {
             Condition::Insight(selector, least) => {
                 // A finding is dated by its onset, which is when its observation happened.
                 let at_least = finding_value(*least);
-                self.find_latest(Topic::Finding, selector, now, None, |value, at| {
-                    (value >= at_least).then_some((value, Some(at)))
+                self.find_latest(Topic::Finding, selector, now, None, |value, sample| {
+                    (value >= at_least).then_some((value, Some(sample.time)))
                 })
             }
             Condition::Health(selector, status) => {
                 let window = Some(crate::rule::HEALTH_VALID_FOR);
                 let at_least = HealthStatus::value(*status);
-                self.find_latest(Topic::Health, selector, now, window, |value, _| {
-                    (value >= at_least).then_some((value, None))
+                self.find_latest(Topic::Health, selector, now, window, |value, sample| {
+                    (value >= at_least).then_some((value, sample.since))
                 })
             }
             Condition::Freshness(selector) => self.find_overdue(selector, now),
@@ -176,7 +177,7 @@ impl Watch {
         selector: &Selector,
         now: Timestamp,
         window: Option<Duration>,
-        is_true: impl Fn(f64, Timestamp) -> Option<(f64, Option<Timestamp>)>,
+        is_true: impl Fn(f64, &Sample) -> Option<(f64, Option<Timestamp>)>,
     ) -> Found {
         let longest = window.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
         let mut found = Found {
@@ -195,7 +196,7 @@ impl Watch {
                     found.failed.push(labels);
                     continue;
                 }
-                Some(value) => match is_true(value, sample.time) {
+                Some(value) => match is_true(value, &sample) {
                     Some((value, since)) => met(value, since),
                     None => Finding::Unmet { value },
                 },
@@ -273,10 +274,42 @@ impl Watch {
         })
     }
 
+    /// Remembers whether all that a rule reads ended with a word: then it is not missing, also when its samples are forgotten.
+    fn note_ends(&mut self, index: usize, now: Timestamp) {
+        let rule = &self.rules[index];
+        let Condition::Metric(metric) = &rule.condition else {
+            return;
+        };
+        if !rule.no_data.is_alarm() {
+            return;
+        }
+        let all = self.series.select(Topic::Metric, &metric.selector);
+        let known = all.filter(|(_, _, series)| series.latest(now).is_some());
+        let ends: Vec<bool> = known.map(|(_, _, series)| series.is_over(now)).collect();
+        if ends.is_empty() {
+            return;
+        }
+        if ends.iter().all(|is_over| *is_over) {
+            self.state.over.insert(rule.name.clone());
+        } else {
+            self.state.over.remove(&rule.name);
+        }
+    }
+
+    /// The labels of the series of a rule that ended with a word.
+    fn find_over(&self, rule: &Rule, now: Timestamp) -> Vec<Labels> {
+        let Condition::Metric(metric) = &rule.condition else {
+            return Vec::new();
+        };
+        let all = self.series.select(Topic::Metric, &metric.selector);
+        let over = all.filter(|(_, _, series)| series.is_over(now));
+        over.map(|(name, labels, _)| identify(labels, "metric", name, &metric.selector))
+            .collect()
+    }
+
     /// What is tracked and was not found is missing, or there are no data at all.
     fn find_missing(&self, rule: &Rule, now: Timestamp, found: &mut Found) {
-        let alerts_without_data =
-            matches!(rule.no_data, NoDataPolicy::Alerting | NoDataPolicy::NoData);
+        let alerts_without_data = rule.no_data.is_alarm();
         if let (true, Condition::Metric(metric)) = (alerts_without_data, &rule.condition) {
             self.find_vanished(metric, now, found);
         }
@@ -289,11 +322,13 @@ impl Watch {
             && found.failed.is_empty()
             && !found.is_alive
             && alerts_without_data
+            && !self.state.over.contains(&rule.name)
         {
             found
                 .findings
                 .insert(whole_rule.clone(), (Finding::NoData, None));
         }
+        let over = self.find_over(rule, now);
         for id in self.tracked(rule) {
             let mut labels = id.labels.clone();
             labels.remove(NO_DATA_LABEL);
@@ -305,6 +340,7 @@ impl Watch {
                 (true, _) if labels == whole_rule && (is_absence || alerts_without_data) => {
                     Finding::Unmet { value: 0.0 }
                 }
+                _ if over.contains(&labels) => Finding::Missing,
                 // A rule that alerts on missing data must not resolve when a series vanishes.
                 (true, false) if self.is_source_alive(rule, &labels, now) => Finding::Missing,
                 _ => Finding::NoData,

@@ -8,7 +8,7 @@ mod describe;
 mod evaluate;
 mod series;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dragline_schema::{Severity, Timestamp};
@@ -99,6 +99,9 @@ pub struct WatchState {
     /// The rules that could not be evaluated the last time.
     #[serde(default)]
     pub broken: BTreeMap<String, BrokenRule>,
+    /// The rules of which all series ended with a word.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    over: BTreeSet<String>,
     /// Number of observations that came after their evaluation.
     #[serde(default)]
     pub late: u64,

@@ -25,6 +25,8 @@ pub(super) struct Sample {
     /// Number of measurements that the value stands for.
     pub count: u64,
     pub expected: Option<Expected>,
+    /// Since when the value is what it is.
+    pub since: Option<Timestamp>,
 }
 
 /// The samples of one series, by time.
@@ -82,6 +84,11 @@ impl Series {
     /// Whether there is a sample in `(now - window, now]`.
     pub(super) fn has_data(&self, now: Timestamp, window: Duration) -> bool {
         !self.range(now, window).is_empty()
+    }
+
+    /// Whether its last sample says that nothing more will come: the run that measured it has ended.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.latest(now).is_some_and(|last| last.value.is_none())
     }
 
     /// The value of a condition at `now`; `None` without data.
@@ -255,6 +262,7 @@ impl SeriesStore {
             value,
             count,
             expected,
+            since,
         } = observation;
         let named = self.series.entry((topic, name)).or_default();
         if !named.contains_key(&labels) {
@@ -271,6 +279,7 @@ impl SeriesStore {
             // What stands for nothing would make the mean no number.
             count: count.max(1),
             expected,
+            since,
         });
         if series.0.len() > MAX_SAMPLES {
             series.0.pop_front();
@@ -329,6 +338,7 @@ mod tests {
                 value: Some(value),
                 count: 1,
                 expected: None,
+                since: None,
             });
         }
         series
@@ -377,6 +387,7 @@ mod tests {
                 value: Some(value),
                 count,
                 expected: None,
+                since: None,
             };
             few.insert(sample(at(second), count));
             for _ in 0..count {

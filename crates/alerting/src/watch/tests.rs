@@ -180,6 +180,26 @@ fn a_rule_that_asks_for_data_hears_of_each_series_that_lacks_them() {
 }
 
 #[test]
+fn a_series_that_ended_with_a_word_lacks_no_data() {
+    for no_data in ["alerting", "no_data"] {
+        let mut watch = watch(&format!(
+            "[[rule]]\nalert='queue'\nexpr='last(queue_size[1m]) > 10'\nno_data='{no_data}'\nfor='2m'"
+        ));
+        let one = |at, value| Observation {
+            value,
+            ..Observation::metric("queue_size", host("a"), minute(at), 0.0)
+        };
+        (1..6).for_each(|at| watch.observe(one(at, Some(1.0))));
+        watch.observe(one(6, None));
+        assert_eq!(outline(&advance(&mut watch, 90)), [] as [&str; 0]);
+        // The next run ends without one.
+        (91..95).for_each(|at| watch.observe(one(at, Some(1.0))));
+        let fired = outline(&advance(&mut watch, 120));
+        assert!(!fired.is_empty(), "{no_data}");
+    }
+}
+
+#[test]
 fn a_rule_without_any_series_can_alert_and_recovers() {
     let mut watch =
         watch("[[rule]]\nalert='q'\nexpr='queue_size > 10'\nno_data='alerting'\nfor='3m'");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dragline_alerting::channel::{Channels, Outcome};
-use dragline_alerting::dispatch::dispatch;
+use dragline_alerting::dispatch::{Dispatch, Round};
 use dragline_alerting::history::History;
 use dragline_alerting::notice::{Explanation, Notice};
 use dragline_alerting::notify::{NotifyConfig, NotifyState};
@@ -35,6 +35,21 @@ fn ok() -> Behaviour {
 
 fn status(status: u16) -> Behaviour {
     Behaviour::Answer(status, Vec::new(), "said no".to_owned())
+}
+
+fn dispatch(
+    channels: &Channels,
+    config: &NotifyConfig,
+    now: Timestamp,
+    (state, history): (&mut NotifyState, &mut History),
+) -> Round {
+    let dispatch = Dispatch {
+        channels,
+        config,
+        now,
+        jitter: 0.0,
+    };
+    dispatch.run(state, history, |_| Explanation::default(), |_, _| {})
 }
 
 /// The configuration of a channel of each kind that posts to a server; every secret contains the planted one.
@@ -257,15 +272,7 @@ fn one_failing_channel_never_stops_another() {
     );
     let (mut state, mut history) = (NotifyState::default(), History::default());
     state.record(&changes(), now());
-    let round = dispatch(
-        &mut state,
-        &mut history,
-        &channels,
-        &config,
-        now(),
-        0.0,
-        |_| Explanation::default(),
-    );
+    let round = dispatch(&channels, &config, now(), (&mut state, &mut history));
     assert_eq!(round.delivered, 2);
     assert_eq!(round.failures.len(), 2);
     assert_eq!(
@@ -277,26 +284,10 @@ fn one_failing_channel_never_stops_another() {
     );
     // The bad one is tried again after its wait, the good ones are not.
     let soon = now().plus_micros(1_000_000);
-    let round = dispatch(
-        &mut state,
-        &mut history,
-        &channels,
-        &config,
-        soon,
-        0.0,
-        |_| Explanation::default(),
-    );
+    let round = dispatch(&channels, &config, soon, (&mut state, &mut history));
     assert_eq!((round.delivered, round.failures.len()), (0, 0));
     let later = now().plus_micros(10_000_000);
-    let round = dispatch(
-        &mut state,
-        &mut history,
-        &channels,
-        &config,
-        later,
-        0.0,
-        |_| Explanation::default(),
-    );
+    let round = dispatch(&channels, &config, later, (&mut state, &mut history));
     assert_eq!((round.delivered, round.failures.len()), (0, 1));
     let keys: Vec<_> = hanging
         .received()
@@ -340,8 +331,7 @@ fn a_channel_that_asks_for_rest_is_left_alone_by_later_alerts_too() {
     let (mut state, mut history) = (NotifyState::default(), History::default());
     let mut round = |state: &mut NotifyState, seconds: i64| {
         let at = now().plus_micros(1_000_000 * seconds);
-        let explain = |_: &_| Explanation::default();
-        let round = dispatch(state, &mut history, &channels, &config, at, 0.0, explain);
+        let round = dispatch(&channels, &config, at, (state, &mut history));
         (round.delivered, round.failures.len())
     };
     state.record(&changes(), now());

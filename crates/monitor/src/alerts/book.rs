@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dragline_alerting::channel::Channels;
-use dragline_alerting::dispatch::{Round, dispatch};
+use dragline_alerting::dispatch::{Dispatch, Round};
 use dragline_alerting::history::{Entry, History, KEPT};
 use dragline_alerting::notice::Explanation;
 use dragline_alerting::notify::{Acknowledgement, NotifyConfig, NotifyState, Silence};
@@ -267,14 +267,12 @@ impl Sending {
         explain: impl Fn(&Alert) -> Explanation,
     ) -> Round {
         let jitter = f64::from(now.subsec_micros() % 1_000) / 1_000.0;
-        dispatch(
-            &mut self.notices,
-            &mut self.history,
+        let dispatch = Dispatch {
             channels,
             config,
             now,
             jitter,
-            explain,
-        )
+        };
+        dispatch.run(&mut self.notices, &mut self.history, explain, |_, _| {})
     }
 }

@@ -85,6 +85,12 @@ impl Log {
         Self(kept.cloned().collect())
     }
 
+    /// What is left of it without its last line.
+    pub(crate) fn without_end(mut self) -> Self {
+        self.0.pop();
+        self
+    }
+
     /// What was written until a second, in order of time.
     pub(crate) fn text(&self, until: i64) -> String {
         let mut lines: Vec<&(i64, String)> = self

@@ -359,15 +359,15 @@ fn an_alert_that_ends_because_its_scraper_died_says_so() {
     let rules = rules(
         "[[rule]]\nalert = \"fails\"\nexpr = \"increase(dragline_requests_total{outcome=\\\"failed\\\"}[5m]) > 20\"",
     );
-    let facts = |is_ended: bool| {
+    let facts = |end: Option<&str>| {
         let mut log = Log::default();
         let who = ("shop", "a.test", "r1");
         for nth in 0..100 {
             log.request(HOUR + nth, who, None, 503);
         }
-        if is_ended {
-            let rest = "\"site\":\"a.test\",\"event_type\":\"scraper_end\",\"status\":\"success\"";
-            log.line(HOUR + 101, "shop", "r1", rest);
+        if let Some(end) = end {
+            let rest = format!("\"site\":\"a.test\",\"event_type\":\"scraper_end\",{end}");
+            log.line(HOUR + 101, "shop", "r1", &rest);
         }
         let now = HOUR + 1_200;
         let (alerts, _) = judge(&log, &rules, 0, now);
@@ -375,19 +375,58 @@ fn an_alert_that_ends_because_its_scraper_died_says_so() {
         let scene = log.look(now, &wanted(&rules, now));
         scene.explain(end, &rules, at(now)).facts
     };
-    let silence = |facts: Vec<(String, String)>| {
+    let said = |facts: Vec<(String, String)>| {
+        let names = ["No sign of life", "Last run"];
         let found = facts
             .into_iter()
-            .find(|(name, _)| name == "No sign of life");
-        found.map(|(_, text)| text)
+            .find(|(name, _)| names.contains(&name.as_str()));
+        found.map(|(name, text)| format!("{name}: {text}"))
     };
     assert_eq!(
-        silence(facts(false)).as_deref(),
+        said(facts(None)).as_deref(),
         Some(
-            "the last line of shop is of 2026-03-01 01:01 UTC, and no line says that its run ended: it may have died"
+            "No sign of life: the last line of shop is of 2026-03-01 01:01 UTC, and no line says that its run ended: it may \
+             have died"
         )
     );
-    assert_eq!(silence(facts(true)), None);
+    let failed = facts(Some("\"status\":\"failed\""));
+    assert_eq!(
+        said(failed).as_deref(),
+        Some("Last run: the last run of shop failed at 2026-03-01 01:01 UTC")
+    );
+    assert_eq!(said(facts(Some("\"status\":\"success\""))), None);
+}
+
+#[test]
+fn a_run_that_was_taken_for_killed_and_goes_on_is_said_to() {
+    let rules = rules("[[rule]]\nalert = \"killed\"\ninsight = \"run_killed\"");
+    let mut log = daily(14, |_, _| false);
+    // A pause of half an hour that no line announces.
+    let start = 14 * DAY + 6 * HOUR;
+    log.run(start, ("shop", "shop.test", "r14"), 60, |_| false);
+    let mut log = log.without_end();
+    for nth in 0..60 {
+        let second = start + 1_800 + nth;
+        log.request(second, ("shop", "shop.test", "r14"), None, 200);
+    }
+    let mut store = AlertStore::default();
+    let mut told = Vec::new();
+    for now in (start + 300..start + 2_400).step_by(300) {
+        let before = store.clone();
+        let wanted = wanted(&rules, now).going_on(&before);
+        let scene = log.look(now, &wanted);
+        for change in evaluate(&scene, &wanted, &mut store, &[]).changes {
+            let Some(alert) = change.alert else { continue };
+            let summary = scene.explain(&alert, &rules, at(now)).summary;
+            told.push((alert.is_firing(), summary.unwrap_or(alert.summary)));
+        }
+    }
+    let [(true, fired), (false, ended)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert!(fired.contains("killed"), "{fired}");
+    let expected = "shop on shop.test: run_killed is no longer found: its run goes on";
+    assert_eq!(ended, expected);
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::bail;
 use dragline_alerting::channel::Channels;
 use dragline_alerting::config::AlertConfig;
-use dragline_alerting::dispatch::dispatch;
-use dragline_alerting::notice::Notice;
+use dragline_alerting::dispatch::Dispatch;
+use dragline_alerting::history::Entry;
+use dragline_alerting::notice::{Notice, minute};
 use dragline_alerting::notify::NotifyConfig;
 use dragline_alerting::rule::{Condition, Rule};
 use dragline_alerting::state::PhaseName;
@@ -35,7 +36,8 @@ const JITTER: Duration = Duration::from_secs(45);
 /// `dragline alerts run`
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let session = Session::open(&args.logs.rules.session())?;
-    let config = load(&session, &args.logs.rules)?;
+    let mut config = load(&session, &args.logs.rules)?;
+    switch_off_unchecked(&session, &mut config.rules)?;
     let mut state = if args.dry_run {
         State::read(&args.state.path)?
     } else {
@@ -92,30 +94,53 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         judged.show(args, &state, &notices, &[])?;
         return unread.map_or(Ok(()), Err);
     }
-    // What was judged is kept, whatever becomes of the notices.
-    state.save()?;
+    // What was judged is kept, whatever becomes of the notices. A full disk must not be the reason why nobody hears of it.
+    let unsaved = state.save().err();
     let failures = send(&mut state, &channels, &judged);
-    state.save()?;
+    let unsaved = state.save().err().or(unsaved);
     judged.show(args, &state, &[], &failures)?;
     for (name, broken) in &state.store.watch.broken {
         output::tell(&format!("rule {name}: {}", clean(&broken.error)));
     }
+    if let Some(error) = unsaved {
+        return Err(error.context(
+            "what was judged and sent cannot be kept: the next round sends the same again",
+        ));
+    }
     if let Some(error) = unread {
         return Err(error);
     }
-    let waiting = state.store.notices.undelivered(&notify, session.now);
     match (failures.len(), mistakes.len()) {
-        (0, 0) if !waiting.is_empty() => {
-            let names: Vec<&str> = waiting.into_iter().collect();
-            bail!(
-                "notices could not be sent to {} and are tried again later",
-                names.join(", ")
-            )
-        }
-        (0, 0) => Ok(()),
+        (0, 0) => tell_undelivered(&state, &judged),
         (0, broken) => bail!("channels that cannot be used: {broken}"),
         (unsent, _) => bail!("{unsent} of the notices could not be sent"),
     }
+}
+
+/// Says which channels have not taken all, why, and when they are tried again.
+///
+/// # Errors
+/// If there are any.
+fn tell_undelivered(state: &State, judged: &Outcome<'_>) -> anyhow::Result<()> {
+    let store = &state.store;
+    let waiting = store.notices.undelivered(judged.notify, judged.now);
+    let why = |name: &str| {
+        let failures = store.history.iter().filter_map(|entry| match entry {
+            Entry::Notice { channel, error, .. } if channel == name => error.as_deref(),
+            _ => None,
+        });
+        let why = failures.last();
+        why.map_or_else(String::new, |why| format!(" ({})", clean(why)))
+    };
+    let sentence = |(name, next): (&str, Timestamp)| {
+        let next = minute(next.max(judged.now));
+        format!("{name}{}, tried again at {next} UTC", why(name))
+    };
+    let all: Vec<String> = waiting.into_iter().map(sentence).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    bail!("notices could not be sent to {}", all.join("; "))
 }
 
 /// Reads the logs that are there, and says why others could not be read. Checks and alerts go on without them, and a notice
@@ -183,11 +208,23 @@ fn tell_age(scene: &Scene, session: &Session, before: Option<Timestamp>) {
     // Once: cron mails whatever is printed.
     let is_new = |newest: Timestamp| before.is_none_or(|before| before.since(newest) <= OLD);
     let is_old = |newest: &Timestamp| session.now.since(*newest) > OLD && is_new(*newest);
-    if let Some(newest) = newest.filter(is_old) {
+    let rests = |newest: &Timestamp| rests(scene, session.now.since(*newest));
+    if let Some(newest) = newest.filter(|newest| is_old(newest) && !rests(newest)) {
         output::tell(&format!(
-            "the newest line is of {newest}: are the logs still written here?"
+            "the newest line is of {} UTC: are the logs still written here?",
+            minute(newest)
         ));
     }
+}
+
+/// Whether there was a pause as long before: nothing runs at weekends.
+fn rests(scene: &Scene, pause: i64) -> bool {
+    let runs = scene.finished.runs.iter();
+    let mut starts: Vec<Timestamp> = runs.filter_map(|run| run.start).collect();
+    starts.sort_unstable();
+    starts
+        .windows(2)
+        .any(|pair| pair[1].since(pair[0]) >= pause)
 }
 
 /// Names the scrapers and sites of the configuration that neither a log nor an earlier round knows.
@@ -239,6 +276,23 @@ fn tell_late(round: &Round, lateness: Duration) {
     }
 }
 
+/// Switches off rules about a check that does not exist (any more), so that their alerts end.
+fn switch_off_unchecked(session: &Session, rules: &mut [Rule]) -> anyhow::Result<()> {
+    let health = |rule: &Rule| matches!(rule.condition, Condition::Health(..));
+    if !rules.iter().any(health) {
+        return Ok(());
+    }
+    let checks = session.config.health()?.checks;
+    let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+    for rule in rules.iter_mut().filter(|rule| health(rule)) {
+        let selector = rule.selector();
+        let exists = selector.takes(dragline_health::Report::UPLINK)
+            || names.iter().any(|name| selector.takes(name));
+        rule.enabled &= exists;
+    }
+    Ok(())
+}
+
 /// Runs the health checks that rules watch.
 fn health_checks(
     session: &Session,
@@ -275,6 +329,11 @@ fn health_checks(
             output::tell(&clean(&notice.message));
         }
     }
+    let since = |name: &str| {
+        let mut checks = report.checks.iter();
+        let check = checks.find(|check| check.name == name);
+        check.and_then(|check| check.since)
+    };
     let observed = report.statuses().into_iter().map(|(name, status)| {
         let status = match status {
             Status::Healthy => Some(HealthStatus::Healthy),
@@ -283,7 +342,11 @@ fn health_checks(
             Status::Inconclusive => None,
         };
         // As late as this round judges: what is later, no round would see.
-        Observation::health(name, Labels::new(), at, status)
+        let observation = Observation::health(name, Labels::new(), at, status);
+        Observation {
+            since: since(name).filter(|since| *since < at),
+            ..observation
+        }
     });
     Ok(observed.collect())
 }
@@ -297,25 +360,32 @@ struct Outcome<'o> {
     now: Timestamp,
 }
 
-/// Sends what is to be sent; returns the failures: channel and reason.
+/// Sends what is to be sent; returns the failures: channel and reason. While a channel hangs, what the others took is kept.
 fn send(state: &mut State, channels: &Channels, judged: &Outcome<'_>) -> Vec<(String, String)> {
-    let now = judged.now;
-    // Spreads repeated attempts of several machines.
-    let jitter = f64::from(std::process::id() % 100) / 100.0;
+    let dispatch = Dispatch {
+        channels,
+        config: judged.notify,
+        now: judged.now,
+        // Spreads repeated attempts of several machines.
+        jitter: f64::from(std::process::id() % 100) / 100.0,
+    };
+    let explain = |alert: &Alert| judged.scene.explain(alert, judged.rules, judged.now);
+    let mut kept = state.store.clone();
+    let path = state.path.clone();
     let store = &mut state.store;
-    let explain = |alert: &Alert| judged.scene.explain(alert, judged.rules, now);
-    let round = dispatch(
+    let round = dispatch.run(
         &mut store.notices,
         &mut store.history,
-        channels,
-        judged.notify,
-        now,
-        jitter,
         explain,
+        |notices, history| {
+            (kept.notices, kept.history) = (notices.clone(), history.clone());
+            // The state is saved at the end again, which says what is wrong.
+            let _ = output::write_file(&path, &kept.to_json());
+        },
     );
     store
         .silences
-        .retain(|silence| silence.ends.is_none_or(|ends| now < ends));
+        .retain(|silence| silence.ends.is_none_or(|ends| judged.now < ends));
     round.failures
 }
 
