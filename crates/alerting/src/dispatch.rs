@@ -64,13 +64,18 @@ impl Dispatch<'_> {
             .map(|delivery| delivery.channel.as_str())
             .zip(&notices)
             .collect();
+        // Who is killed while a channel hangs knows that it was not told.
+        let attempts: Vec<u32> = deliveries
+            .iter()
+            .map(|delivery| state.postpone(delivery, self.now))
+            .collect();
         let mut round = Round::default();
         self.channels
             .deliver_each(&addressed, self.now, |waiting, outcomes| {
                 for (index, outcome) in outcomes {
                     let (delivery, notice) = (&deliveries[index], &notices[index]);
                     history.record_notice(&delivery.channel, notice, &outcome, self.now);
-                    self.write_down(state, delivery, &outcome, &mut round);
+                    self.write_down(state, (delivery, attempts[index]), &outcome, &mut round);
                 }
                 if waiting > 0 {
                     done(state, history);
@@ -84,7 +89,7 @@ impl Dispatch<'_> {
     fn write_down(
         &self,
         state: &mut NotifyState,
-        delivery: &Delivery,
+        (delivery, attempts): (&Delivery, u32),
         outcome: &Outcome,
         round: &mut Round,
     ) {
@@ -104,7 +109,6 @@ impl Dispatch<'_> {
                 state.refuse(delivery, mark, now);
             }
             Outcome::Retry { after: asked, .. } => {
-                let attempts = state.postpone(delivery, now);
                 if let Some(asked) = *asked {
                     state.hold(&delivery.channel, after(now, asked));
                 }

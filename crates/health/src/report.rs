@@ -118,22 +118,23 @@ impl Report {
     /// The name of the own network in [`statuses`](Self::statuses).
     pub const UPLINK: &str = "uplink";
 
-    /// The status of each check, and of the own network: critical while it is down, inconclusive while no check of this
-    /// configuration would show it. A check that is called like it stands for it.
-    pub fn statuses(&self) -> Vec<(&str, Status)> {
-        let is_down = |notice: &Notice| notice.kind == NoticeKind::UplinkDown;
+    /// The status of each check, since when it has it, and the same of the own network: critical while it is down, inconclusive
+    /// while no check of this configuration would show it. A check that is called like it stands for it.
+    pub fn statuses(&self) -> Vec<(&str, Status, Option<Timestamp>)> {
+        let mut notices = self.notices.iter();
+        let down = notices.find(|notice| notice.kind == NoticeKind::UplinkDown);
         let shows = |check: &CheckReport| matches!(check.kind, Kind::Site | Kind::Tcp | Kind::Tls);
-        let is_seen = self.checks.iter().any(shows);
-        let uplink = match self.notices.iter().any(is_down) {
-            true => Status::Critical,
-            false if is_seen => Status::Healthy,
-            false => Status::Inconclusive,
+        let uplink = match down {
+            Some(_) => Status::Critical,
+            None if self.checks.iter().any(shows) => Status::Healthy,
+            None => Status::Inconclusive,
         };
         let checks = self.checks.iter();
-        let mut statuses: Vec<(&str, Status)> =
-            checks.map(|check| (&*check.name, check.status)).collect();
-        if statuses.iter().all(|(name, _)| *name != Self::UPLINK) {
-            statuses.push((Self::UPLINK, uplink));
+        let mut statuses: Vec<_> = checks
+            .map(|check| (&*check.name, check.status, check.since))
+            .collect();
+        if statuses.iter().all(|(name, ..)| *name != Self::UPLINK) {
+            statuses.push((Self::UPLINK, uplink, down.map(|down| down.since)));
         }
         statuses
     }

@@ -41,6 +41,7 @@
 //! ```
 
 mod again;
+mod checks;
 mod explain;
 mod findings;
 mod late;
@@ -50,6 +51,7 @@ mod scene;
 pub mod suggest;
 mod traffic;
 
+pub use checks::{check_names, of_checks, switch_off_unchecked};
 pub use explain::{Found, explain, facts, is_behind, shell_word, shell_words};
 pub use findings::{of_analysis, run_metrics, watched_kinds};
 pub use late::{Late, Seen};

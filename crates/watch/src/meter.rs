@@ -15,9 +15,6 @@ const RANKS: [f64; 17] = [
     0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.96, 0.98, 0.99, 0.995, 1.0,
 ];
 
-/// Number of intervals after which a series that is missing ends its alert, and a few more.
-const UNTIL_MISSED: i64 = 8;
-
 /// Samples of a gauge in one interval.
 const READINGS: i64 = 6;
 
@@ -143,8 +140,7 @@ impl Meter {
                         .labels
                         .get("scraper_id")
                         .and_then(|scraper| ends_of.get(scraper));
-                    let own = own.map_or(&[][..], Vec::as_slice);
-                    self.end_gauge(&track.labels, own, window, &mut put);
+                    self.end_gauge(&track.labels, own.map_or(&[], Vec::as_slice), &mut put);
                 }
                 Cells::Histogram(cells) => {
                     // Where nothing is measured, nothing is slow: the series is missing, not unknown.
@@ -215,13 +211,11 @@ impl Meter {
         }
     }
 
-    /// The queue of a run that has ended does not exist any more: its series is missing, not unknown. That is said after the
-    /// end, and again once no window contains its last value.
+    /// The queue of a run that has ended does not exist any more: its series is missing, not unknown.
     fn end_gauge(
         &self,
         labels: &Labels,
         ends: &[&(Labels, Timestamp)],
-        window: Duration,
         put: &mut impl FnMut(Timestamp, Option<f64>),
     ) {
         // A gauge without a site is that of all sites.
@@ -229,10 +223,8 @@ impl Meter {
             let site = labels.get("site");
             site.is_none() || site == of.get("site")
         });
-        let tail = self.tail(window);
         for (_, end) in own {
-            let marks = (1..=3).chain(tail..=tail + UNTIL_MISSED);
-            marks.for_each(|nth| put(end.plus_micros(nth * self.width), None));
+            (1..=3).for_each(|nth| put(end.plus_micros(nth * self.width), None));
         }
     }
 

@@ -64,23 +64,17 @@ pub fn backoff(attempt: u32, after: Option<Duration>, jitter: f64) -> Duration {
 /// clocks differ.
 pub(super) fn retry_after(header: &str, answered: Option<&str>, now: Timestamp) -> Option<f64> {
     let header = header.trim();
-    let date = |text: &str| {
-        jiff::fmt::rfc2822::parse(text.trim())
-            .ok()
-            .map(|at| at.timestamp())
+    if let Ok(seconds) = header.parse() {
+        return Some(seconds);
+    }
+    let seconds = |text: &str| {
+        let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
+        Some(date.timestamp().as_second())
     };
-    let number = header.parse::<f64>().ok();
-    number.or_else(|| {
-        let answered = answered
-            .and_then(date)
-            .or_else(|| jiff::Timestamp::from_microsecond(now.as_micros()).ok())?;
-        Some(
-            (date(header)? - answered)
-                .total(jiff::Unit::Second)
-                .ok()?
-                .max(0.0),
-        )
-    })
+    let answered = answered
+        .and_then(seconds)
+        .unwrap_or_else(|| now.as_seconds());
+    Some((seconds(header)? - answered).max(0) as f64)
 }
 
 /// The outcome of an answer by HTTP. `retry_after` is the header in seconds, `body` the beginning of the answer.

@@ -275,7 +275,7 @@ impl Reason {
             Self::GapTooLong => "more than an hour without an evaluation",
             Self::Flapping => "it changed too often",
             Self::Stable => "it held still again",
-            Self::RuleRemoved => "its rule was removed or switched off",
+            Self::RuleRemoved => "its rule, or its check, was removed or switched off",
             Self::NeverTrue => "judged again, it was not so",
         }
     }

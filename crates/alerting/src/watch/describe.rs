@@ -199,7 +199,7 @@ fn plain_summary(id: &AlertId, rule: Option<&Rule>, value: Option<f64>) -> Strin
             )
         }
         Some(condition) => condition.to_string(),
-        None => "its rule was removed or switched off".to_owned(),
+        None => "its rule, or its check, was removed or switched off".to_owned(),
     };
     labels.remove("check");
     // What the condition names is said already.

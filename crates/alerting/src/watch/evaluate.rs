@@ -1,13 +1,14 @@
 //! One evaluation of all rules.
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dragline_schema::Timestamp;
 
 use super::series::{Measured, Sample};
-use super::{BrokenRule, Change, NO_DATA_LABEL, Watch, change};
+use super::{BrokenRule, Change, NO_DATA_LABEL, Tracked, Watch, change};
 use crate::alert::AlertId;
 use crate::observation::{HealthStatus, Topic, finding_value};
 use crate::rule::{Aggregate, Condition, MetricCondition, Rule, Selector};
@@ -127,19 +128,19 @@ impl Watch {
     }
 
     /// The alerts of a rule.
-    fn tracked(&self, rule: &Rule) -> impl Iterator<Item = &AlertId> {
+    fn tracked(&self, rule: &Rule) -> impl Iterator<Item = (&AlertId, &Tracked)> {
         let first = AlertId {
             rule: rule.name.clone(),
             labels: Labels::new(),
         };
-        let tracked = self.state.alerts.range(first..).map(|(id, _)| id);
-        tracked.take_while(move |id| id.rule == rule.name)
+        let tracked = self.state.alerts.range(first..);
+        tracked.take_while(move |(id, _)| id.rule == rule.name)
     }
 
     /// Whether the rule has an alert for a series, which may have been absent for so long that its samples are gone.
     fn tracks_series(&self, rule: &Rule) -> bool {
         let whole_rule = fixed_labels(rule.selector());
-        self.tracked(rule).any(|id| id.labels != whole_rule)
+        self.tracked(rule).any(|(id, _)| id.labels != whole_rule)
     }
 
     /// `absent(…)` of a series that was never seen counts from the first evaluation.
@@ -284,12 +285,11 @@ impl Watch {
             return;
         }
         let all = self.series.select(Topic::Metric, &metric.selector);
-        let known = all.filter(|(_, _, series)| series.latest(now).is_some());
-        let ends: Vec<bool> = known.map(|(_, _, series)| series.is_over(now)).collect();
-        if ends.is_empty() {
+        let mut known = all.filter(|(_, _, series)| series.latest(now).is_some());
+        let Some((_, _, first)) = known.next() else {
             return;
-        }
-        if ends.iter().all(|is_over| *is_over) {
+        };
+        if first.is_over(now) && known.all(|(_, _, series)| series.is_over(now)) {
             self.state.over.insert(rule.name.clone());
         } else {
             self.state.over.remove(&rule.name);
@@ -297,9 +297,9 @@ impl Watch {
     }
 
     /// The labels of the series of a rule that ended with a word.
-    fn find_over(&self, rule: &Rule, now: Timestamp) -> Vec<Labels> {
+    fn find_over(&self, rule: &Rule, now: Timestamp) -> BTreeSet<Labels> {
         let Condition::Metric(metric) = &rule.condition else {
-            return Vec::new();
+            return BTreeSet::new();
         };
         let all = self.series.select(Topic::Metric, &metric.selector);
         let over = all.filter(|(_, _, series)| series.is_over(now));
@@ -328,8 +328,8 @@ impl Watch {
                 .findings
                 .insert(whole_rule.clone(), (Finding::NoData, None));
         }
-        let over = self.find_over(rule, now);
-        for id in self.tracked(rule) {
+        let over = LazyCell::new(|| self.find_over(rule, now));
+        for (id, tracked) in self.tracked(rule) {
             let mut labels = id.labels.clone();
             labels.remove(NO_DATA_LABEL);
             if found.findings.contains_key(&labels) || found.failed.contains(&labels) {
@@ -340,7 +340,9 @@ impl Watch {
                 (true, _) if labels == whole_rule && (is_absence || alerts_without_data) => {
                     Finding::Unmet { value: 0.0 }
                 }
+                // What ended with a word is not missed, also once its samples are forgotten.
                 _ if over.contains(&labels) => Finding::Missing,
+                (_, true) if tracked.is_missing => Finding::Missing,
                 // A rule that alerts on missing data must not resolve when a series vanishes.
                 (true, false) if self.is_source_alive(rule, &labels, now) => Finding::Missing,
                 _ => Finding::NoData,
@@ -431,7 +433,7 @@ impl Watch {
     reason = "the parts of one step; self is borrowed by the rule"
 )]
 fn advance(
-    alerts: &mut BTreeMap<AlertId, super::Tracked>,
+    alerts: &mut BTreeMap<AlertId, Tracked>,
     rule: &Rule,
     labels: Labels,
     finding: Finding,
@@ -457,6 +459,7 @@ fn advance(
     if let Some(measured) = measured {
         tracked.expected = measured.expected;
     }
+    tracked.is_missing = matches!(finding, Finding::Missing);
     let transitions = tracked.state.step(finding, policy, now);
     let expected = tracked.expected;
     changes.extend(

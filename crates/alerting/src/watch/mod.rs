@@ -74,6 +74,9 @@ struct Tracked {
     /// The expected value at the last evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expected: Option<Expected>,
+    /// The series did not exist at the last evaluation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_missing: bool,
 }
 
 /// A rule that could not be evaluated.

@@ -8,6 +8,7 @@ use dragline_alerting::dispatch::{Dispatch, Round};
 use dragline_alerting::history::History;
 use dragline_alerting::notice::{Explanation, Notice};
 use dragline_alerting::notify::{NotifyConfig, NotifyState};
+use dragline_alerting::watch::Change;
 use dragline_schema::Timestamp;
 
 use crate::server::{Behaviour, Server};
@@ -295,6 +296,48 @@ fn one_failing_channel_never_stops_another() {
         .map(|request| request.header("idempotency-key").map(str::to_owned))
         .collect();
     assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
+}
+
+/// Who is killed while a channel hangs has what the others took, and tells the one that hung later, also of what is over then.
+#[test]
+fn what_others_took_is_kept_while_a_channel_hangs() {
+    let dir = tempfile::tempdir().unwrap();
+    let hanging = Server::start(vec![Behaviour::Hang]);
+    let lines = dir.path().join("notices.jsonl");
+    let text = format!(
+        "[notify]\nchannels = [\"x\", \"lines\"]\ngroup_wait = \"0s\"\n{}\n\
+         [channels.lines]\ntype = \"file\"\npath = {lines:?}\n",
+        config("webhook", &hanging, dir.path())
+    );
+    let config = NotifyConfig::load("dragline.toml", &text).unwrap();
+    let channels = load(&text);
+    let (mut state, mut history) = (NotifyState::default(), History::default());
+    state.record(&changes(), now());
+    let mut kept = None;
+    let dispatch = Dispatch {
+        channels: &channels,
+        config: &config,
+        now: now(),
+        jitter: 0.0,
+    };
+    let explain = |_: &_| Explanation::default();
+    dispatch.run(&mut state, &mut history, explain, |state, _| {
+        kept = Some(state.clone());
+    });
+    let mut kept = kept.expect("the file is done while the other hangs");
+    let channels_of = |state: &mut NotifyState| {
+        let deliveries = state.decide(&config, now().plus_micros(60_000_000));
+        let names = deliveries.into_iter().map(|delivery| delivery.channel);
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(channels_of(&mut kept.clone()), ["x"]);
+    let ends: Vec<Change> = changes()
+        .iter()
+        .filter_map(|change| change.alert.as_ref())
+        .map(|alert| Change::end(alert, None, now()))
+        .collect();
+    kept.record(&ends, now());
+    assert!(channels_of(&mut kept).contains(&"x".to_owned()));
 }
 
 #[test]

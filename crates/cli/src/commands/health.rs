@@ -30,7 +30,7 @@ pub(crate) fn health(args: &HealthArgs) -> anyhow::Result<()> {
         find_signals(&read::scanned(&session, &args.logs)?, session.now)
     };
     tell_unknown(&config, &signals, args.logs.is_empty());
-    let report = check(config, args.state.as_deref(), &signals, session.now)?;
+    let (report, kept) = check(config, args.state.as_deref(), &signals, session.now)?;
     let written = match args.format {
         HealthFormat::Text => output::show(&report.to_text()),
         HealthFormat::Json => {
@@ -38,7 +38,7 @@ pub(crate) fn health(args: &HealthArgs) -> anyhow::Result<()> {
             output::show(&format!("{}\n", render::clean_json(&json)))
         }
     };
-    judge(written, &report)
+    judge(written.and(kept), &report)
 }
 
 /// Says which checks are about scrapers that no log names: they stay inconclusive.
@@ -75,13 +75,13 @@ pub(super) fn tell_unknown(config: &Config, signals: &Signals, has_no_logs: bool
     }
 }
 
-/// Runs all checks once; results in a row are counted in the file `state`.
+/// Runs all checks once; results in a row are counted in the file `state`. The second result says whether it could be written.
 pub(super) fn check(
     config: Config,
     state: Option<&Path>,
     signals: &Signals,
     now: Timestamp,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<(Report, anyhow::Result<()>)> {
     let memory = state.map(load).transpose()?;
     let mut health = Health::new(config).with_memory(memory.unwrap_or_default());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -91,11 +91,9 @@ pub(super) fn check(
     let report = runtime.block_on(health.run(now, signals));
     // A file system that hangs must not keep the command.
     runtime.shutdown_background();
-    if let Some(path) = state {
-        let json = serde_json::to_string(health.memory())?;
-        output::write_file(path, &json)?;
-    }
-    Ok(report)
+    let keep = |path| output::write_file(path, &serde_json::to_string(health.memory())?);
+    let kept = state.map_or(Ok(()), keep);
+    Ok((report, kept))
 }
 
 fn judge(written: anyhow::Result<()>, report: &Report) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ use dragline_monitor::service::{Monitor, Running};
 use dragline_monitor::settings::Settings;
 use dragline_report::ReportOptions;
 use dragline_scan::ReadOptions;
+use dragline_watch::switch_off_unchecked;
 use dragline_web::{Server, WebConfig};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -123,7 +124,7 @@ fn settings(args: &ServeArgs) -> Result<(Settings, WebConfig), String> {
         tell(&format!("these variables are used: {}", used.join(", ")));
     }
     let text = toml::to_string(&table).map_err(|error| error.to_string())?;
-    let (alerts, mistakes) = AlertConfig::load(&name, &text, config.base());
+    let (mut alerts, mistakes) = AlertConfig::load(&name, &text, config.base());
     if let Some(mistake) = mistakes.first() {
         return Err(format!("{name}: {}: {}", mistake.at, mistake.problem));
     }
@@ -134,6 +135,7 @@ fn settings(args: &ServeArgs) -> Result<(Settings, WebConfig), String> {
     let environment = Environment::of_process(config.base());
     let health = dragline_health::Config::from_toml(&text, &environment)
         .map_err(|error| error.to_string())?;
+    switch_off_unchecked(&mut alerts.rules, &health);
     let settings = Settings {
         monitor,
         rules: Arc::new(session.rules),

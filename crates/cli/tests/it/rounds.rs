@@ -379,6 +379,81 @@ fn rounds_fail_until_a_channel_takes_what_it_was_sent() {
 }
 
 #[test]
+fn a_state_that_cannot_be_written_keeps_no_notice_back() {
+    let mut watched = Watched::new(&format!("{NOTIFY}{FILE}{QUEUE}"));
+    let queue = |minute: i64| if minute < 10 { 1 } else { 2_000 };
+    watched.write("shop", 5, queue);
+    assert_eq!(watched.round(5), Some(0));
+    let state = watched.path().join("state.json");
+    let may_write = |is_allowed: bool| {
+        let mut permissions = fs::metadata(&state).unwrap().permissions();
+        permissions.set_readonly(!is_allowed);
+        fs::set_permissions(&state, permissions).unwrap();
+    };
+    may_write(false);
+    watched.write("shop", 25, queue);
+    assert_eq!(watched.round(15), Some(1));
+    assert_eq!(watched.round(20), Some(1));
+    let said = "what was judged and sent cannot be kept: the next round sends the same again";
+    assert!(watched.printed.contains(said), "{}", watched.printed);
+    may_write(true);
+    assert_eq!(watched.round(25), Some(0));
+    assert_eq!(watched.round(30), Some(0));
+    let notices = watched.notices();
+    let keys: Vec<&Value> = notices.iter().map(|notice| &notice["key"]).collect();
+    assert_eq!(keys, [keys[0]; 3]);
+}
+
+#[test]
+fn an_alert_of_a_check_begins_with_its_first_failure_and_ends_without_the_check() {
+    let config =
+        |checks: &str| format!("{NOTIFY}{FILE}[[rule]]\nalert = 'lost'\nhealth = 'db'\n{checks}");
+    let check = |name: &str| {
+        format!(
+            "[[health.checks]]\nname = '{name}'\ntype = 'database'\nurl = 'sqlite:///{name}.db'\nfailure_threshold = 3\n"
+        )
+    };
+    let mut watched = Watched::new(&config(&(check("db") + &check("other"))));
+    watched.write("shop", 1, |_| 1);
+    let db = watched.path().join("db.db");
+    fs::write(&db, "").unwrap();
+    watched.round(0);
+    fs::remove_file(&db).unwrap();
+    for minute in [5, 10, 15] {
+        assert_eq!(watched.notices().len(), 0, "{minute}");
+        watched.round(minute);
+    }
+    let alert = watched.notices()[0]["alerts"][0]["alert"].clone();
+    let first = at(5).plus_micros(7_000_000);
+    assert_eq!(alert["began"], first.to_string(), "{alert}");
+    watched.configure(&config(&check("other")));
+    watched.round(25);
+    watched.round(30);
+    let titles = watched.titles();
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(titles[1].starts_with("resolved: "), "{titles:?}");
+    let said = "there is no check \"db\"";
+    assert!(watched.printed.contains(said), "{}", watched.printed);
+}
+
+#[test]
+fn a_rest_that_is_usual_is_no_reason_to_ask_for_logs() {
+    const DAY: i64 = 24 * 60;
+    for (days, is_asked) in [([0, 3, 6], false), ([0, 1, 4], true)] {
+        let mut watched = Watched::new("");
+        let log: String = days
+            .map(|day| minute_of("shop", day * DAY, 1).replace("\"r1\"", &format!("\"r{day}\"")))
+            .concat();
+        fs::write(watched.path().join("logs/shop.jsonl"), log).unwrap();
+        let last = days[2] * DAY;
+        watched.round(last + DAY);
+        watched.round(last + 2 * DAY);
+        let said = watched.printed.contains("are the logs still written here?");
+        assert_eq!(said, is_asked, "{}", watched.printed);
+    }
+}
+
+#[test]
 fn names_that_no_log_has_are_told_once() {
     let mut watched = Watched::new(&format!(
         "{NOTIFY}{FILE}{QUEUE}[scrapers.shpo]\nchannels = ['file']\n[scrapers.shop]\nchannels = ['file']\n\

@@ -16,14 +16,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use dragline_alerting::Observation;
 use dragline_alerting::notice::redact_line;
 use dragline_alerting::rule::Rule;
 use dragline_alerting::watch::{Watch, WatchConfig, WatchState, keep_present};
-use dragline_alerting::{HealthStatus, Labels, Observation};
-use dragline_health::{Report, Status};
+use dragline_health::Report;
 use dragline_metrics::Delta;
 use dragline_schema::Timestamp;
-use dragline_watch::{Meter, Traffic};
+use dragline_watch::{Meter, Traffic, of_checks};
 use dragline_web::Topic;
 
 pub use self::book::{Book, Firing};
@@ -152,15 +152,7 @@ impl Alerts {
 
     /// Takes the outcome of a round of health checks.
     pub fn take_health(&self, report: &Report, now: Timestamp) {
-        let results = report.statuses().into_iter().map(|(name, status)| {
-            let status = match status {
-                Status::Healthy => Some(HealthStatus::Healthy),
-                Status::Degraded => Some(HealthStatus::Degraded),
-                Status::Critical => Some(HealthStatus::Critical),
-                Status::Inconclusive => None,
-            };
-            Observation::health(name, Labels::new(), now, status)
-        });
+        let results = of_checks(report, now);
         lock(&self.inbox).observations.extend(results);
     }
 

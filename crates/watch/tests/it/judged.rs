@@ -88,6 +88,53 @@ fn a_queue_ends_with_its_run() {
 }
 
 #[test]
+fn a_queue_that_ended_with_its_run_lacks_no_data() {
+    let text = |no_data: &str| {
+        format!(
+            "[[rule]]\nalert = \"long\"\nexpr = \"last(dragline_queue_size[5m]) > 100\"\nno_data = \"{no_data}\""
+        )
+    };
+    let queue = |log: &mut Log, (scraper, from, until): (&str, i64, i64), size: u32| {
+        for second in (from..until).step_by(60) {
+            let rest = format!(
+                "\"site\":\"shop.test\",\"event_type\":\"queue_size\",\"queue_size\":{size}"
+            );
+            log.line(second, scraper, "r1", &rest);
+        }
+    };
+    for (no_data, has_other) in [
+        ("alerting", false),
+        ("alerting", true),
+        ("no_data", false),
+        ("no_data", true),
+    ] {
+        let rules = rules(&text(no_data));
+        let mut log = Log::default();
+        // It is long at its end.
+        log.run(HOUR, ("shop", "shop.test", "r1"), 900, |_| false);
+        queue(&mut log, ("shop", HOUR + 1, HOUR + 890), 500);
+        if has_other {
+            queue(&mut log, ("other", HOUR, 8 * HOUR), 1);
+        }
+        let mut store = AlertStore::default();
+        store.watch.last_tick = Some(at(HOUR));
+        let mut told = Vec::new();
+        for now in (HOUR + 300..8 * HOUR).step_by(300) {
+            let before = store.clone();
+            let wanted = wanted(&rules, now).going_on(&before);
+            let scene = log.look(now, &wanted);
+            let changes = evaluate(&scene, &wanted, &mut store, &[]).changes;
+            let alerts = changes.into_iter().filter_map(|change| change.alert);
+            told.extend(alerts.map(|alert| (alert.is_firing(), alert.fired_at)));
+        }
+        let [(true, _), (false, fired_at)] = &told[..] else {
+            panic!("{no_data} {has_other}: {told:?}");
+        };
+        assert!(*fired_at < at(HOUR + 300), "{told:?}");
+    }
+}
+
+#[test]
 fn a_run_that_is_due_and_does_not_come_is_an_alert_until_one_comes() {
     let mut log = daily(10, |_, _| false);
     let down = |alerts: &[Alert]| {

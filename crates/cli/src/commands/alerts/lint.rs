@@ -12,10 +12,10 @@ use dragline_alerting::render::WEBHOOK_PLACEHOLDERS;
 use dragline_alerting::rule::{self, Aggregate, Condition, MetricCondition, Rule, Selector, fill};
 use dragline_alerting::state::NoDataPolicy;
 use dragline_alerting::{LabelMatch, Matchers, duration};
-use dragline_health::Report;
 use dragline_insights::InsightKind;
 use dragline_metrics::{CrawlMetric, Kind};
 use dragline_schema::{Severity, nearest};
+use dragline_watch::check_names;
 
 use crate::session::Session;
 
@@ -181,12 +181,8 @@ fn problem_of(session: &Session, rule: &Rule) -> Option<String> {
         }
         Condition::Health(selector, _) => {
             let checks = session.config.health().ok();
-            let checks = checks.iter().flat_map(|checks| &checks.checks);
-            let names: Vec<&str> = checks.map(|check| check.name.as_str()).collect();
-            // The own network is judged beside checks, never without one.
-            let uplink = (!names.is_empty()).then_some(Report::UPLINK);
-            let names = names.iter().copied().chain(uplink);
-            unknown("check", selector, names, "[health]")
+            let names = checks.as_ref().map(check_names).unwrap_or_default();
+            unknown("check", selector, names.into_iter(), "[health]")
         }
         Condition::Freshness(selector) => unknown(
             "sign of life",

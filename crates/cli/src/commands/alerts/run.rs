@@ -1,6 +1,7 @@
 //! `dragline alerts run`: one round for cron.
 
 use std::io::IsTerminal as _;
+use std::mem;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -14,11 +15,10 @@ use dragline_alerting::rule::{Condition, Rule};
 use dragline_alerting::state::PhaseName;
 use dragline_alerting::store::AlertStore;
 use dragline_alerting::watch::{Change, LAG_ALERT, Unread};
-use dragline_alerting::{Alert, HealthStatus, Labels, Observation};
-use dragline_health::Status;
+use dragline_alerting::{Alert, Observation};
 use dragline_report::render;
 use dragline_schema::Timestamp;
-use dragline_watch::{Round, Scene, Wanted, evaluate};
+use dragline_watch::{Round, Scene, Wanted, evaluate, of_checks, switch_off_unchecked};
 use serde_json::json;
 
 use super::{Context, State, clean, lint, load, read_logs, with_ending};
@@ -37,7 +37,6 @@ const JITTER: Duration = Duration::from_secs(45);
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let session = Session::open(&args.logs.rules.session())?;
     let mut config = load(&session, &args.logs.rules)?;
-    switch_off_unchecked(&session, &mut config.rules)?;
     let mut state = if args.dry_run {
         State::read(&args.state.path)?
     } else {
@@ -55,11 +54,15 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     {
         output::tell(&clean(problem));
     }
+    let checks = checks(&session, &mut config.rules)?;
     let context = Context::of(&session);
     let before = state.store.clone();
     let mut wanted = context.wanted(&config, &session).going_on(&before);
     let (mut scene, unread) = read_what_is_there(&session, args, &mut wanted, &before)?;
-    let more = health_checks(&session, &config, &mut scene, (args, wanted.last_tick()))?;
+    let (more, unkept) = match checks {
+        Some(checks) => run_checks(checks, &config, &mut scene, (args, &wanted))?,
+        None => (Vec::new(), None),
+    };
     let round = evaluate(&scene, &wanted, &mut state.store, &more);
     // An input that is missing ends the round with an error, which says so.
     if unread.is_none() {
@@ -97,7 +100,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     // What was judged is kept, whatever becomes of the notices. A full disk must not be the reason why nobody hears of it.
     let unsaved = state.save().err();
     let failures = send(&mut state, &channels, &judged);
-    let unsaved = state.save().err().or(unsaved);
+    let unsaved = state.save().err().or(unsaved).or(unkept);
     judged.show(args, &state, &[], &failures)?;
     for (name, broken) in &state.store.watch.broken {
         output::tell(&format!("rule {name}: {}", clean(&broken.error)));
@@ -217,14 +220,13 @@ fn tell_age(scene: &Scene, session: &Session, before: Option<Timestamp>) {
     }
 }
 
-/// Whether there was a pause as long before: nothing runs at weekends.
+/// Whether there were such pauses before: nothing runs at weekends. A single one may have been an outage.
 fn rests(scene: &Scene, pause: i64) -> bool {
     let runs = scene.finished.runs.iter();
     let mut starts: Vec<Timestamp> = runs.filter_map(|run| run.start).collect();
     starts.sort_unstable();
-    starts
-        .windows(2)
-        .any(|pair| pair[1].since(pair[0]) >= pause)
+    let pairs = starts.windows(2);
+    pairs.filter(|pair| pair[1].since(pair[0]) >= pause).count() > 1
 }
 
 /// Names the scrapers and sites of the configuration that neither a log nor an earlier round knows.
@@ -276,45 +278,34 @@ fn tell_late(round: &Round, lateness: Duration) {
     }
 }
 
-/// Switches off rules about a check that does not exist (any more), so that their alerts end.
-fn switch_off_unchecked(session: &Session, rules: &mut [Rule]) -> anyhow::Result<()> {
-    let health = |rule: &Rule| matches!(rule.condition, Condition::Health(..));
-    if !rules.iter().any(health) {
-        return Ok(());
-    }
-    let checks = session.config.health()?.checks;
-    let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
-    for rule in rules.iter_mut().filter(|rule| health(rule)) {
-        let selector = rule.selector();
-        let exists = selector.takes(dragline_health::Report::UPLINK)
-            || names.iter().any(|name| selector.takes(name));
-        rule.enabled &= exists;
-    }
-    Ok(())
-}
-
-/// Runs the health checks that rules watch.
-fn health_checks(
+/// The checks that rules watch, if any do. Rules about others are switched off.
+fn checks(
     session: &Session,
-    config: &AlertConfig,
-    scene: &mut Scene,
-    (args, at): (&RunArgs, Timestamp),
-) -> anyhow::Result<Vec<Observation>> {
-    let is_watched = config
-        .rules
-        .iter()
-        .any(|rule| matches!(rule.condition, Condition::Health(..)));
-    if !is_watched {
-        return Ok(Vec::new());
+    rules: &mut [Rule],
+) -> anyhow::Result<Option<dragline_health::Config>> {
+    let is_watched = |rule: &Rule| matches!(rule.condition, Condition::Health(..));
+    if !rules.iter().any(is_watched) {
+        return Ok(None);
     }
     let checks = session.config.health()?;
-    let signals = health::find_signals(&scene.finished, session.now);
+    switch_off_unchecked(rules, &checks);
+    Ok(Some(checks))
+}
+
+/// Runs the checks; the error says that their states could not be kept, which must not keep alerts back.
+fn run_checks(
+    checks: dragline_health::Config,
+    config: &AlertConfig,
+    scene: &mut Scene,
+    (args, wanted): (&RunArgs, &Wanted<'_>),
+) -> anyhow::Result<(Vec<Observation>, Option<anyhow::Error>)> {
+    let signals = health::find_signals(&scene.finished, wanted.now);
     if scene.unread.is_none() {
         health::tell_unknown(&checks, &signals, false);
     }
     let memory = with_ending(&args.state.path, "health");
     let memory = (!args.dry_run).then_some(memory.as_path());
-    let report = health::check(checks, memory, &signals, session.now)?;
+    let (report, kept) = health::check(checks, memory, &signals, wanted.now)?;
     let messages = report.messages();
     scene.checks = messages
         .map(|(name, message)| (name.to_owned(), message.to_owned()))
@@ -329,26 +320,8 @@ fn health_checks(
             output::tell(&clean(&notice.message));
         }
     }
-    let since = |name: &str| {
-        let mut checks = report.checks.iter();
-        let check = checks.find(|check| check.name == name);
-        check.and_then(|check| check.since)
-    };
-    let observed = report.statuses().into_iter().map(|(name, status)| {
-        let status = match status {
-            Status::Healthy => Some(HealthStatus::Healthy),
-            Status::Degraded => Some(HealthStatus::Degraded),
-            Status::Critical => Some(HealthStatus::Critical),
-            Status::Inconclusive => None,
-        };
-        // As late as this round judges: what is later, no round would see.
-        let observation = Observation::health(name, Labels::new(), at, status);
-        Observation {
-            since: since(name).filter(|since| *since < at),
-            ..observation
-        }
-    });
-    Ok(observed.collect())
+    // As late as this round judges: what is later, no round would see.
+    Ok((of_checks(&report, wanted.last_tick()), kept.err()))
 }
 
 /// What a round found, and what it was judged by.
@@ -370,20 +343,16 @@ fn send(state: &mut State, channels: &Channels, judged: &Outcome<'_>) -> Vec<(St
         jitter: f64::from(std::process::id() % 100) / 100.0,
     };
     let explain = |alert: &Alert| judged.scene.explain(alert, judged.rules, judged.now);
-    let mut kept = state.store.clone();
-    let path = state.path.clone();
-    let store = &mut state.store;
-    let round = dispatch.run(
-        &mut store.notices,
-        &mut store.history,
-        explain,
-        |notices, history| {
-            (kept.notices, kept.history) = (notices.clone(), history.clone());
-            // The state is saved at the end again, which says what is wrong.
-            let _ = output::write_file(&path, &kept.to_json());
-        },
-    );
-    store
+    let mut notices = mem::take(&mut state.store.notices);
+    let mut history = mem::take(&mut state.store.history);
+    let round = dispatch.run(&mut notices, &mut history, explain, |notices, history| {
+        (state.store.notices, state.store.history) = (notices.clone(), history.clone());
+        // It is saved again at the end, which says what is wrong.
+        let _ = state.save();
+    });
+    (state.store.notices, state.store.history) = (notices, history);
+    state
+        .store
         .silences
         .retain(|silence| silence.ends.is_none_or(|ends| judged.now < ends));
     round.failures
